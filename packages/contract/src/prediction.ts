@@ -1,0 +1,70 @@
+import Type from 'typebox'
+import { RunId } from './identifiers.ts'
+
+const Probabilities = Type.Array(Type.Number({ minimum: 0, maximum: 1 }), { description: 'one per class; they sum to 1' })
+
+/** The decision after one block. */
+export const ChainStep = Type.Object({
+  block: Type.Integer({ minimum: 1 }),
+  label: Type.String(),
+  probabilities: Probabilities,
+})
+export type ChainStep = Type.Static<typeof ChainStep>
+
+export const Prediction = Type.Object({
+  label: Type.String(),
+  index: Type.Integer({ minimum: 0 }),
+  probability: Type.Number({ minimum: 0, maximum: 1 }),
+  probabilities: Probabilities,
+  chain: Type.Optional(
+    Type.Array(ChainStep, { description: 'class distribution in the estimate of each block, from the first to the last' }),
+  ),
+  head: Type.Optional(
+    Type.Object(
+      { label: Type.String(), probabilities: Probabilities },
+      { description: "the paper's decoding: the classifier head on z_T" },
+    ),
+  ),
+  input: Type.Optional(
+    Type.Object(
+      { png_b64: Type.String(), inverted: Type.Boolean(), cropped: Type.Boolean() },
+      { description: 'what the network saw: a PNG in base64, and what the preprocessing did' },
+    ),
+  ),
+})
+export type Prediction = Type.Static<typeof Prediction>
+
+export const PredictOptions = {
+  run_id: Type.Optional(RunId),
+  return_chain: Type.Optional(Type.Boolean({ default: false })),
+  return_input: Type.Optional(Type.Boolean({ default: false })),
+  seed: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 4294967295, default: 0, description: 'of the starting latent z_0 and of the noise' }),
+  ),
+  noise: Type.Optional(Type.Boolean({ default: false, description: 'add the noise of Eq. 3 in every step' })),
+}
+
+/** Body of a JSON prediction. Images are base64 of a PNG, JPEG or WebP file. */
+export const PredictRequest = Type.Object(
+  {
+    instances: Type.Array(Type.Object({ b64: Type.String({ minLength: 1 }) }, { additionalProperties: false }), {
+      minItems: 1,
+      maxItems: 64,
+    }),
+    ...PredictOptions,
+  },
+  { additionalProperties: false },
+)
+export type PredictRequest = Type.Static<typeof PredictRequest>
+
+export const PredictResponse = Type.Object({
+  predictions: Type.Array(Prediction),
+  run_id: RunId,
+  device: Type.String(),
+  timings: Type.Object({
+    decode_seconds: Type.Number({ minimum: 0 }),
+    chain_seconds: Type.Number({ minimum: 0 }),
+    total_seconds: Type.Number({ minimum: 0 }),
+  }),
+})
+export type PredictResponse = Type.Static<typeof PredictResponse>
