@@ -1,0 +1,73 @@
+import { RunConfig } from '@noprop/contract'
+import { datasetCatalog } from '@noprop/datasets'
+import { openDevice } from '@noprop/engine'
+import type { Model } from '@noprop/noprop'
+import Value from 'typebox/value'
+import { modelOf } from './task-context.ts'
+
+/**
+ * A process of its own that times the training step of some configurations on this machine, so that the dashboard can say what a run will take.
+ * Reads a JSON object { name: RunConfig } from its first argument and prints { name: { seconds_per_step, seconds_per_evaluated_image } }.
+ * Weights and images are random: how long a step takes does not depend on what it computes.
+ */
+
+const warmUpSteps = 2
+const shortestMeasurementMs = 600
+const chainBatchSize = 125
+
+async function calibrate(config: RunConfig) {
+  const { imageShape, classes } = datasetCatalog.mnist
+  const model = modelOf(config, { imageShape, classes })
+  const block = model.units.find((unit) => unit.block === 1)!
+  const device = await openDevice(config.device, { threads: 1 })
+
+  const training = await device.compile(block.trainingProgram(config.batch_size))
+  await training.writeState(block.initialState(config.seed))
+  const batch = { images: randomImages(config.batch_size * size(imageShape)), labels: new Uint8Array(config.batch_size) }
+  const secondsPerStep = await timeRepeated(async (step) => {
+    await training.run(block.stepInputs(batch, { seed: config.seed, step, learningRate: config.learning_rate }))
+  })
+  training.dispose()
+
+  const secondsPerBatch = await timeChain(model, config, device)
+  device.dispose()
+  return { seconds_per_step: secondsPerStep, seconds_per_evaluated_image: secondsPerBatch / chainBatchSize }
+}
+
+async function timeChain(model: Model, config: RunConfig, device: Awaited<ReturnType<typeof openDevice>>) {
+  const chain = model.chain({ batchSize: chainBatchSize, samples: [false, true] })
+  const compiled = await device.compile(chain.program)
+  await compiled.writeState(chain.weights(new Map(model.units.map((unit) => [unit.block, unit.initialState(config.seed)]))))
+  const images = randomImages(chainBatchSize * size(model.config.imageShape))
+  const keys = Array.from({ length: chainBatchSize }, (_, i) => i)
+  const seconds = await timeRepeated(async () => void (await compiled.run(chain.inputs(images, keys, config.seed))))
+  compiled.dispose()
+  return seconds
+}
+
+/** Median seconds of one call, after a warm-up. */
+async function timeRepeated(call: (index: number) => Promise<void>): Promise<number> {
+  for (let i = 0; i < warmUpSteps; i++) await call(i)
+  const times: number[] = []
+  const startedAt = performance.now()
+  while (times.length < 3 || performance.now() - startedAt < shortestMeasurementMs) {
+    const before = performance.now()
+    await call(warmUpSteps + times.length)
+    times.push((performance.now() - before) / 1000)
+  }
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!
+}
+
+function randomImages(length: number): Float32Array {
+  return Float32Array.from({ length }, () => Math.random())
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1)
+}
+
+const results: Record<string, Awaited<ReturnType<typeof calibrate>>> = {}
+for (const [name, config] of Object.entries(JSON.parse(process.argv[2] ?? '{}') as Record<string, unknown>)) {
+  results[name] = await calibrate(Value.Parse(RunConfig, config))
+}
+console.log(JSON.stringify(results))

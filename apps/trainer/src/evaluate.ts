@@ -1,0 +1,98 @@
+import type { EvaluateResult, EvaluateTask } from '@noprop/contract'
+import { gatherBatch } from '@noprop/datasets'
+import type { HostTensors } from '@noprop/engine'
+import { readCheckpointFile } from './checkpoint-file.ts'
+import { TaskStopped } from './run-task.ts'
+import { modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
+
+const batchSize = 125
+/** Chains that share the image path, in this order. */
+const noiseFree = 0
+const noisy = 1
+
+/** Validation images draw other noise than test images of the same position. */
+const firstKey = { test: 0, validation: 1_000_000 } as const
+
+/** Runs the chain, with and without the noise of Eq. 3, on one shard of a split, and counts. */
+export async function evaluate(task: EvaluateTask, context: TaskContext): Promise<EvaluateResult> {
+  const startedAt = performance.now()
+  const dataset = await context.dataset(task.dataset)
+  const model = modelOf(task.config, dataset)
+  const numClasses = dataset.classes.length
+  const chain = model.chain({ batchSize, samples: [false, true] })
+  const compiled = await context.compiled(task.config, model, `chain/${batchSize}`, () => chain.program)
+  await compiled.writeState(chain.weights(await readWeights(task)))
+
+  const source = task.split === 'test' ? dataset.test : dataset.train
+  const indices = selectExamples(dataset, task.config)[task.split].subarray(task.offset, task.offset + task.count)
+  const tally = createTally(model.config.blocks, numClasses)
+  const imageSize = dataset.imageShape.reduce((product, n) => product * n, 1)
+  const batch = { images: new Float32Array(batchSize * imageSize), labels: new Uint8Array(batchSize) }
+
+  for (let start = 0; start < indices.length; start += batchSize) {
+    if (context.isStopRequested()) throw new TaskStopped(null)
+    const count = Math.min(batchSize, indices.length - start)
+    // The program has a fixed batch size; the last batch repeats its first image and the surplus is not counted.
+    const padded = Uint32Array.from({ length: batchSize }, (_, i) => indices[i < count ? start + i : start]!)
+    const keys = Array.from({ length: batchSize }, (_, i) => firstKey[task.split] + task.offset + start + (i < count ? i : 0))
+    gatherBatch(source, padded, dataset.normalization, batch)
+    const { estimates, head } = chain.read(await compiled.run(chain.inputs(batch.images, keys, task.config.seed)))
+    for (let i = 0; i < count; i++) tally.add(i, batch.labels[i]!, estimates, head)
+    await yieldToEventLoop()
+  }
+
+  return { kind: 'evaluate', count: indices.length, ...tally.result, seconds: (performance.now() - startedAt) / 1000 }
+}
+
+async function readWeights(task: EvaluateTask): Promise<ReadonlyMap<number, HostTensors>> {
+  const states = new Map<number, HostTensors>()
+  for (const checkpoint of task.checkpoints) states.set(checkpoint.block, (await readCheckpointFile(checkpoint)).state)
+  return states
+}
+
+type Probabilities = readonly Float32Array[]
+
+function createTally(blocks: number, numClasses: number) {
+  const counts = () => ({ correct_after_block: new Array<number>(blocks).fill(0), correct_head: 0 })
+  const result = {
+    loss_sum: 0,
+    noise_free: counts(),
+    noisy: counts(),
+    confusion_matrix: Array.from({ length: numClasses }, () => new Array<number>(numClasses).fill(0)),
+  }
+
+  function addChain(
+    target: ReturnType<typeof counts>,
+    i: number,
+    label: number,
+    estimates: readonly Probabilities[],
+    head: Probabilities,
+    sample: number,
+  ) {
+    estimates.forEach((samples, index) => {
+      if (argMax(samples[sample]!, i, numClasses) === label) target.correct_after_block[index]!++
+    })
+    if (argMax(head[sample]!, i, numClasses) === label) target.correct_head++
+  }
+
+  return {
+    result,
+    /** Counts image `i` of a batch. */
+    add(i: number, label: number, estimates: readonly Probabilities[], head: Probabilities) {
+      addChain(result.noise_free, i, label, estimates, head, noiseFree)
+      addChain(result.noisy, i, label, estimates, head, noisy)
+      const last = estimates[blocks - 1]![noiseFree]!
+      result.loss_sum -= Math.log(Math.max(last[i * numClasses + label]!, 1e-12))
+      result.confusion_matrix[label]![argMax(last, i, numClasses)]!++
+    },
+  }
+}
+
+/** Class of the largest of the probabilities of image `i`. */
+function argMax(probabilities: Float32Array, i: number, numClasses: number): number {
+  let best = 0
+  for (let k = 1; k < numClasses; k++) {
+    if (probabilities[i * numClasses + k]! > probabilities[i * numClasses + best]!) best = k
+  }
+  return best
+}

@@ -1,0 +1,118 @@
+import type { CheckpointFacts, TrainResult, TrainTask } from '@noprop/contract'
+import { gatherBatch, type LoadedDataset } from '@noprop/datasets'
+import type { CompiledProgram } from '@noprop/engine'
+import { type Batch, epochPermutation, learningRateAt, type TrainingUnit } from '@noprop/noprop'
+import { readCheckpointFile, writeCheckpointFile } from './checkpoint-file.ts'
+import type { EventReporter } from './event-reporter.ts'
+import { TrainerError } from './failure.ts'
+import { createMeanMetrics } from './mean-metrics.ts'
+import { TaskStopped } from './run-task.ts'
+import { modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
+
+/** Longest time between two looks at the message queue of this thread. */
+const yieldIntervalMs = 20
+
+/** Trains one block to the end of one epoch and leaves a checkpoint. Every step is a pure function of (seed, block, step), so a repeated task gives the same bits. */
+export async function trainBlock(task: TrainTask, context: TaskContext, reporter: EventReporter): Promise<TrainResult> {
+  const { config, block, epoch } = task
+  const startedAt = performance.now()
+  const dataset = await context.dataset(task.dataset)
+  const model = modelOf(config, dataset)
+  const unit = model.units.find((candidate) => candidate.block === block)
+  if (!unit) throw new TrainerError('UNKNOWN_BLOCK', 'infrastructure', `the model has no block ${block}`)
+
+  const { train } = selectExamples(dataset, config)
+  const batches = Math.floor(train.length / config.batch_size)
+  const stepsPerEpoch = unit.stepsPerEpoch(batches)
+  const stepsPerBatch = stepsPerEpoch / batches
+  const totalSteps = stepsPerEpoch * config.epochs
+
+  const compiled = await context.compiled(config, model, unit.programKey, () => unit.trainingProgram(config.batch_size))
+  let step = await restore(task, unit, compiled)
+  const firstStep = step
+  reporter.report({ type: 'block_started', block, epoch, step, trainer: trainerSlot(), pid: process.pid })
+  reporter.flush()
+
+  const order = epochPermutation(config.seed, block, epoch, train.length)
+  const nextBatch = batchReader(dataset, train, order, config.batch_size)
+  const metrics = createMeanMetrics()
+  const metricsInterval = config.metrics_interval * stepsPerBatch
+  const lastStep = epoch * stepsPerEpoch
+  let yieldedAt = performance.now()
+
+  const save = (epochsFinished: number): Promise<CheckpointFacts> =>
+    writeCheckpointFile(task.checkpoint, { block, epoch: epochsFinished, step, config }, compiled)
+
+  while (step < lastStep) {
+    if (context.isStopRequested()) {
+      reportMetrics()
+      throw new TaskStopped(step > firstStep ? await save(epoch - 1) : null)
+    }
+    const stepStartedAt = performance.now()
+    const stepInEpoch = step - (epoch - 1) * stepsPerEpoch
+    const batch = nextBatch(Math.floor(stepInEpoch / stepsPerBatch))
+    const learningRate = learningRateAt({ schedule: config.learning_rate_schedule, base: config.learning_rate, step, totalSteps })
+    const outputs = await compiled.run(unit.stepInputs(batch, { seed: config.seed, step, learningRate }))
+    step++
+
+    const seconds = (performance.now() - stepStartedAt) / 1000
+    metrics.add({
+      ...unit.readMetrics(outputs),
+      step_seconds: seconds,
+      ...(block === 0 ? {} : { images_per_second: config.batch_size / seconds }),
+      learning_rate: learningRate,
+    })
+    if (step % metricsInterval === 0 || step === lastStep) reportMetrics()
+    if (performance.now() - yieldedAt > yieldIntervalMs) {
+      await yieldToEventLoop()
+      yieldedAt = performance.now()
+    }
+  }
+
+  return { kind: 'train', checkpoint: await save(epoch), seconds: (performance.now() - startedAt) / 1000 }
+
+  function reportMetrics() {
+    const values = metrics.take()
+    if (!values) return
+    const broken = Object.entries(values).find(([, value]) => !Number.isFinite(value))
+    if (broken) {
+      throw new TrainerError(
+        'DIVERGED',
+        'user',
+        `${broken[0]} of block ${block} is not a finite number at step ${step}: training diverged; try a lower learning rate`,
+      )
+    }
+    reporter.report({ type: 'block_metrics', block, epoch, step, values })
+  }
+}
+
+/** Puts the unit's state into the device and returns the number of steps it has done. */
+async function restore(task: TrainTask, unit: TrainingUnit, compiled: CompiledProgram): Promise<number> {
+  if (!task.resume_from) {
+    await compiled.writeState(unit.initialState(task.config.seed))
+    return 0
+  }
+  const checkpoint = await readCheckpointFile(task.resume_from)
+  await compiled.writeState(checkpoint.state)
+  return checkpoint.step
+}
+
+/** Reads mini-batches in the order of a permutation; the images of a batch stay valid until the next one is read. */
+function batchReader(dataset: LoadedDataset, train: Uint32Array, order: Uint32Array, batchSize: number) {
+  const imageSize = dataset.imageShape.reduce((product, n) => product * n, 1)
+  const batch: Batch = { images: new Float32Array(batchSize * imageSize), labels: new Uint8Array(batchSize) }
+  const indices = new Uint32Array(batchSize)
+  let current = -1
+
+  return (index: number): Batch => {
+    if (index === current) return batch
+    current = index
+    for (let i = 0; i < batchSize; i++) indices[i] = train[order[index * batchSize + i]!]!
+    gatherBatch(dataset.train, indices, dataset.normalization, batch)
+    return batch
+  }
+}
+
+function trainerSlot(): number {
+  return Number(process.env['NOPROP_TRAINER_SLOT'] ?? 0)
+}
