@@ -1,0 +1,187 @@
+// Brings a fresh clone to the point where the product can run, and does nothing where nothing changed.
+// Node built-ins only: it runs before anything is installed.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { withLock } from './lock.mjs'
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const generatedClient = 'apps/server/src/generated'
+
+/** What is made from what; `outputs` must exist and the contents of `sources` be those of the last time. */
+const products = {
+  client: { sources: ['prisma/schema.prisma', 'package-lock.json'], outputs: [`${generatedClient}/prisma/client.ts`] },
+  bundles: {
+    sources: ['packages', 'apps/server', 'apps/trainer', 'prisma', 'scripts/build.mjs', 'package-lock.json'],
+    outputs: ['dist/server/main.js', 'dist/trainer/main.js'],
+  },
+  dashboard: {
+    sources: ['packages/contract', 'apps/dashboard', 'scripts/build.mjs', 'package-lock.json'],
+    outputs: ['dist/dashboard/index.html'],
+  },
+}
+
+/**
+ * Installs the packages, generates the database client, and builds: each only where it is out of date.
+ * Two calls at the same time, in different processes, take turns.
+ *
+ * @param {{ packages?: boolean, dashboard?: boolean, log?: (line: string) => void }} options parts to leave out
+ * @throws {SetUpError} a step failed; its own output says why
+ */
+export async function setUp({ packages = true, dashboard = true, log = console.log } = {}) {
+  const makers = { client: generateClient, bundles: buildBundles, ...(dashboard && { dashboard: buildDashboard }) }
+  const needed = () => [
+    ...(packages && !isInstalled() ? [install] : []),
+    ...Object.keys(makers).flatMap((product) => (isCurrent(product) ? [] : [makers[product]])),
+  ]
+  if (needed().length === 0) return
+  // what another process has made in the meantime need not be made again
+  await withLock(join(root, '.cache/set-up.lock'), log, async () => {
+    for (const make of needed()) await make(log)
+  })
+}
+
+export class SetUpError extends Error {
+  name = 'SetUpError'
+}
+
+async function install(log) {
+  log('Installing packages (once; one to three minutes) …')
+  // CUDA support of ONNX Runtime is a download of hundreds of megabytes that fails the whole installation where it cannot be had
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: process.env.ONNXRUNTIME_NODE_INSTALL ?? 'skip' }
+  await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { env, what: 'Installing the packages' })
+  writeFileSync(join(root, installRecord), JSON.stringify(nativeAbi()))
+}
+
+async function generateClient(log) {
+  log('Generating the database client …')
+  const fingerprint = fingerprintOf(products.client.sources)
+  await runBin('prisma', ['generate', '--no-hints'], { what: 'Generating the database client', quiet: true })
+  record('client', fingerprint)
+}
+
+async function buildBundles(log) {
+  log('Building server and trainer …')
+  const fingerprint = fingerprintOf(products.bundles.sources)
+  await run(process.execPath, ['scripts/build.mjs', '--no-dashboard'], { what: 'The build of server and trainer' })
+  record('bundles', fingerprint)
+}
+
+async function buildDashboard(log) {
+  log('Building the dashboard …')
+  const fingerprint = fingerprintOf(products.dashboard.sources)
+  await run(process.execPath, ['scripts/build.mjs', '--no-bundles'], { what: 'The build of the dashboard' })
+  record('dashboard', fingerprint)
+}
+
+// ---- is it current? ----
+
+const installRecord = 'node_modules/.noprop-native.json'
+const stampFolder = '.cache/stamps'
+
+function nativeAbi() {
+  return { modules: process.versions.modules, platform: process.platform, arch: process.arch }
+}
+
+/** Whether node_modules holds what package-lock.json asks for, compiled for this Node. */
+function isInstalled() {
+  // npm writes this record of what it installed at the very end
+  const installed = readJson('node_modules/.package-lock.json')?.packages
+  if (!installed) return false
+  const native = readJson(installRecord)
+  if (native && JSON.stringify(native) !== JSON.stringify(nativeAbi())) return false
+  return Object.entries(readJson('package-lock.json').packages).every(([path, wanted]) => {
+    if (!path.includes('node_modules/')) return true
+    const found = installed[path]
+    return found ? found.version === wanted.version : Boolean(wanted.optional || wanted.devOptional || wanted.peer)
+  })
+}
+
+function isCurrent(product) {
+  const { sources, outputs } = products[product]
+  if (!outputs.every((output) => existsSync(join(root, output)))) return false
+  return readText(join(stampFolder, product)) === fingerprintOf(sources)
+}
+
+function record(product, fingerprint) {
+  mkdirSync(join(root, stampFolder), { recursive: true })
+  writeFileSync(join(root, stampFolder, product), fingerprint)
+}
+
+const ignored = new Set(['node_modules', 'generated', 'test', 'dist'])
+
+function fingerprintOf(sources) {
+  const hash = createHash('sha256').update(process.versions.node)
+  for (const source of sources) addToHash(hash, source)
+  return hash.digest('hex')
+}
+
+function addToHash(hash, path) {
+  const entries = listFolder(path)
+  if (!entries) hash.update(`${path}\0`).update(readText(path) ?? '')
+  else for (const name of entries) if (!ignored.has(name) && !name.endsWith('.test.ts')) addToHash(hash, `${path}/${name}`)
+}
+
+function listFolder(path) {
+  try {
+    return readdirSync(join(root, path)).sort()
+  } catch {
+    return null
+  }
+}
+
+function readText(path) {
+  try {
+    return readFileSync(join(root, path), 'latin1')
+  } catch {
+    return null
+  }
+}
+
+function readJson(path) {
+  const text = readText(path)
+  return text === null ? null : JSON.parse(text)
+}
+
+// ---- processes ----
+
+/** Runs the command of an installed package, whatever its launcher looks like on this system. */
+export function runBin(bin, args, options) {
+  return run(process.execPath, [binPath(bin), ...args], options)
+}
+
+/** @returns {string} the script behind a command of an installed package, from the `bin` field of its package.json */
+export function binPath(bin, packageName = bin) {
+  const folder = join(root, 'node_modules', packageName)
+  const { bin: bins } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  return join(folder, typeof bins === 'string' ? bins : bins[bin])
+}
+
+/**
+ * Runs a command in the root of the repository and waits for its end.
+ *
+ * @param {{ what: string, env?: NodeJS.ProcessEnv, quiet?: boolean }} options `quiet` shows its output only where it fails
+ * @throws {SetUpError} it could not be started, or ended with another code than 0
+ */
+export function run(command, args, { what, env = process.env, quiet = false }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env,
+      stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+      shell: process.platform === 'win32' && command === 'npm', // npm is a .cmd file there
+    })
+    const output = []
+    child.stdout?.on('data', (chunk) => output.push(chunk))
+    child.stderr?.on('data', (chunk) => output.push(chunk))
+    child.on('error', (error) => reject(new SetUpError(`${what} failed: ${command} could not be started (${error.message})`)))
+    child.on('close', (code, signal) => {
+      if (code === 0) return resolve()
+      for (const chunk of output) process.stderr.write(chunk)
+      reject(new SetUpError(`${what} failed (${signal ?? `exit code ${code}`}); its output above says why`))
+    })
+  })
+}
