@@ -52,7 +52,9 @@ async function install(log) {
   log('Installing packages (once; one to three minutes) …')
   // CUDA support of ONNX Runtime is a download of hundreds of megabytes that fails the whole installation where it cannot be had
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: process.env.ONNXRUNTIME_NODE_INSTALL ?? 'skip' }
-  await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { env, what: 'Installing the packages' })
+  // build tools and the binaries of this platform are needed whatever NODE_ENV and the user's npm settings leave out
+  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
+  await run('npm', args, { env, what: 'Installing the packages' })
   writeFileSync(join(root, installRecord), JSON.stringify(nativeAbi()))
 }
 
@@ -77,6 +79,12 @@ async function buildDashboard(log) {
   record('dashboard', fingerprint)
 }
 
+/** Reads .env, where there is one. Variables that are set already win over those of the file. */
+export function loadEnvironmentFile() {
+  const file = join(root, '.env')
+  if (existsSync(file)) process.loadEnvFile(file)
+}
+
 // ---- is it current? ----
 
 const installRecord = 'node_modules/.noprop-native.json'
@@ -96,7 +104,7 @@ function isInstalled() {
   return Object.entries(readJson('package-lock.json').packages).every(([path, wanted]) => {
     if (!path.includes('node_modules/')) return true
     const found = installed[path]
-    return found ? found.version === wanted.version : Boolean(wanted.optional || wanted.devOptional || wanted.peer)
+    return found ? found.version === wanted.version : Boolean(wanted.optional || wanted.devOptional)
   })
 }
 
@@ -148,16 +156,16 @@ function readJson(path) {
 
 // ---- processes ----
 
-/** Runs the command of an installed package, whatever its launcher looks like on this system. */
-export function runBin(bin, args, options) {
-  return run(process.execPath, [binPath(bin), ...args], options)
-}
-
-/** @returns {string} the script behind a command of an installed package, from the `bin` field of its package.json */
-export function binPath(bin, packageName = bin) {
+/**
+ * Runs the command of an installed package, whatever its launcher looks like on this system.
+ *
+ * @param {{ what: string, package?: string, env?: NodeJS.ProcessEnv, quiet?: boolean }} options `package` where it is not named like the command
+ */
+export function runBin(bin, args, { package: packageName = bin, ...options }) {
   const folder = join(root, 'node_modules', packageName)
   const { bin: bins } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  return join(folder, typeof bins === 'string' ? bins : bins[bin])
+  const script = join(folder, typeof bins === 'string' ? bins : bins[bin])
+  return run(process.execPath, [script, ...args], options)
 }
 
 /**

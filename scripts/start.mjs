@@ -6,17 +6,18 @@ import { fileURLToPath } from 'node:url'
 const oldest = [20, 19]
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-  console.error(`NoProp Studio needs Node ${oldest.join('.')} or newer; this is Node ${process.versions.node}. Get one at https://nodejs.org`)
+  console.error(
+    `NoProp Studio needs Node ${oldest.join('.')} or newer; this is Node ${process.versions.node}. Get one at https://nodejs.org`,
+  )
   process.exit(69)
 }
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 import('./set-up.mjs')
-  .then(({ setUp }) => setUp())
+  .then(({ setUp, loadEnvironmentFile }) => setUp().then(loadEnvironmentFile))
   .then(
     () => {
-      loadEnvironmentFile()
       process.setSourceMapsEnabled(true)
       return import('../dist/server/main.js')
     },
@@ -25,12 +26,3 @@ import('./set-up.mjs')
       process.exit(1)
     },
   )
-
-/** Variables of the environment win over those of the file. */
-function loadEnvironmentFile() {
-  try {
-    process.loadEnvFile('.env')
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error
-  }
-}
