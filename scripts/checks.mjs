@@ -6,6 +6,7 @@ import { runBin } from './set-up.mjs'
 
 const checks = {
   'types: TypeScript': () => runBin('tsc', ['-p', 'tsconfig.json'], { what: 'tsc', package: 'typescript', quiet: true }),
+  'types: browser tests': () => runBin('tsc', ['-p', 'e2e'], { what: 'tsc', package: 'typescript', quiet: true }),
   'types: Svelte': () =>
     runBin('svelte-check', ['--workspace', 'apps/dashboard', '--fail-on-warnings', '--output', 'human'], {
       what: 'svelte-check',
