@@ -24,7 +24,7 @@ export function drawDigit(digit: number, random: Random, out: Uint8Array, offset
   const strokes = variants[random.below(variants.length)]!.map((stroke) => stroke.slice())
   deform(strokes, random)
   const radius = random.between(0.75, 1.75)
-  fitInto(strokes, inkBox - 2 * radius, random)
+  fitInto(strokes, radius, random)
   rasterize(strokes, radius, random, out, offset)
 }
 
@@ -69,8 +69,8 @@ function knotOf(coordinate: number): [number, number] {
   return [knot, f * f * (3 - 2 * f)]
 }
 
-/** Scales the strokes to about `size` pixels and moves their centre of mass to about the middle of the image. */
-function fitInto(strokes: readonly Stroke[], size: number, random: Random): void {
+/** Scales strokes of this radius to about 20 pixels and moves their centre of mass to about the middle of the image, as far as they stay inside it. */
+function fitInto(strokes: readonly Stroke[], radius: number, random: Random): void {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity]
   let [mass, massX, massY] = [0, 0, 0]
   for (const stroke of strokes) {
@@ -88,9 +88,13 @@ function fitInto(strokes: readonly Stroke[], size: number, random: Random): void
       massY += (length * (y + stroke[i - 1]!)) / 2
     }
   }
-  const scale = (size * random.between(0.92, 1)) / Math.max(right - left, bottom - top)
-  const shiftX = middle - (scale * massX) / mass + random.between(-0.6, 0.6)
-  const shiftY = middle - (scale * massY) / mass + random.between(-0.6, 0.6)
+  const scale = ((inkBox - 2 * radius) * random.between(0.92, 1)) / Math.max(right - left, bottom - top)
+  // a quarter more for the end of a stroke that the pen presses on, and an empty pixel around
+  const margin = 1.25 * radius + edge + 1
+  const shiftInside = (shift: number, low: number, high: number) =>
+    Math.min(imageSide - margin - scale * high, Math.max(margin - scale * low, shift))
+  const shiftX = shiftInside(middle - (scale * massX) / mass + random.between(-0.6, 0.6), left, right)
+  const shiftY = shiftInside(middle - (scale * massY) / mass + random.between(-0.6, 0.6), top, bottom)
   for (const stroke of strokes) {
     for (let i = 0; i < stroke.length; i += 2) {
       stroke[i] = stroke[i]! * scale + shiftX

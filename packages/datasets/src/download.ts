@@ -48,6 +48,7 @@ async function fetchFromMirrors(file: RemoteFile, path: string, options: Downloa
   const { mirrors, signal, retryDelayMs = 500 } = options
   const part = `${path}.part`
   const reasons = new Map<string, string>()
+  let furthest = 0
   let failures = 0
 
   for (let attempt = 0; failures < mirrors.length * attemptsPerMirror; attempt++) {
@@ -61,8 +62,12 @@ async function fetchFromMirrors(file: RemoteFile, path: string, options: Downloa
     } catch (error) {
       signal?.throwIfAborted()
       reasons.set(new URL(mirror).host, describe(error))
-      if ((await sizeOf(part)) > before) failures = 0
-      else await delay(retryDelayMs * ++failures, undefined, { signal })
+      const reached = await sizeOf(part)
+      // only bytes beyond all earlier attempts count as progress: a mirror of something else must not keep this going for ever
+      if (reached > furthest) {
+        furthest = reached
+        failures = 0
+      } else await delay(retryDelayMs * ++failures, undefined, { signal })
     }
   }
   throw new Error([...reasons].map(([host, reason]) => `${host}: ${reason}`).join('; '))
@@ -115,6 +120,8 @@ async function writeBody(response: Response, file: RemoteFile, part: string, sta
       await handle.write(chunk as Uint8Array)
       if (Date.now() - reportedAt >= progressIntervalMs) report()
     }
+    // a broken connection throws, so this is all that the server has
+    if (receivedBytes < file.sizeBytes) throw new WrongContentError(`has only ${receivedBytes} of the ${file.sizeBytes} bytes`)
     report()
     await handle.sync()
   } catch (error) {
@@ -123,9 +130,9 @@ async function writeBody(response: Response, file: RemoteFile, part: string, sta
   } finally {
     await handle.close()
   }
-  if (receivedBytes < file.sizeBytes) throw new Error(`the connection ended after ${receivedBytes} of ${file.sizeBytes} bytes`)
 }
 
+/** The server answers with another file than the one that was asked for. */
 class WrongContentError extends Error {}
 
 /** Gives a complete part file its name; throws a wrong one away, so that the next attempt starts afresh. */

@@ -77,7 +77,7 @@ export function defineIdxDataset(set: IdxDataset): DatasetDefinition {
       const size = facts.imageShape.reduce((product, n) => product * n, 1)
       if (!path.endsWith('.gz')) return readIdxSlice(file, path, index * size, size)
       const start = idxHeaderSize(file.shape.length) + index * size
-      return (await unpackedArchive(path, idxFileSize(file))).slice(start, start + size)
+      return Uint8Array.from((await unpackedArchive(path, idxFileSize(file))).subarray(start, start + size))
     },
   }
 }

@@ -33,7 +33,8 @@ export function parseIdx(bytes: Uint8Array, shape: readonly number[], file: stri
       file,
       `${bytes.length < headerSize + size ? 'is truncated' : 'is too long'}: ${bytes.length} bytes where ${headerSize + size} belong`,
     )
-  return bytes.subarray(headerSize)
+  // never a Buffer, whose slice() would share memory where that of a Uint8Array copies
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + headerSize, size)
 }
 
 export function encodeIdx(values: Uint8Array, shape: readonly number[]): Uint8Array {

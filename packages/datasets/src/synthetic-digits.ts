@@ -36,7 +36,7 @@ export function defineSyntheticDigits(counts: Record<SplitName, number>): Datase
       imageShape: [imageSide, imageSide, 1],
       trainExamples: counts.train,
       testExamples: counts.test,
-      normalization: { mean: [0.1307], std: [0.3081] },
+      normalization: { mean: [0.11834], std: [0.28138] },
     },
     locate: () => 'generated',
     load: (options) => loadOrGenerate(counts, options),
