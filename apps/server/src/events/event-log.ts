@@ -1,0 +1,121 @@
+import { EventEmitter } from 'node:events'
+import { isFinal, type RunEvent, type RunEventBody, type RunStatus } from '@noprop/contract'
+import type { Database, Transaction } from '../plugins/database.ts'
+
+export interface NewEvent {
+  readonly body: RunEventBody
+  /** Names an event that a repeated task emits again, so that it is stored once; null: always stored. */
+  readonly key: string | null
+}
+
+/** Newest events of a run, kept in memory so that live readers need no query. */
+const tailLength = 512
+
+/**
+ * The histories of all runs: appended in the transaction of the state that they report, numbered 1, 2, 3, … per run without a gap.
+ * Readers keep a cursor and ask for what follows it; `onChange` tells them when there is more.
+ */
+export class EventLog {
+  readonly #database: Database
+  readonly #changes = new EventEmitter().setMaxListeners(0)
+  readonly #tails = new Map<string, RunEvent[]>()
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /**
+   * Stores those of the events that are new. A run that has ended takes no more, except in the transaction that ends it, where its status event is the last.
+   *
+   * @returns the events that were stored
+   */
+  async append({ db, afterCommit }: Transaction, runId: string, events: readonly NewEvent[]): Promise<RunEvent[]> {
+    const rows = await db.$queryRaw<{ lastSeq: bigint }[]>`SELECT "lastSeq" FROM "Run" WHERE "id" = ${runId}`
+    if (!rows[0]) return []
+    const fresh = await withoutDuplicates(db, runId, events)
+    if (fresh.length === 0) return []
+    const time = new Date().toISOString()
+    let seq = Number(rows[0].lastSeq)
+    const stored = fresh.map(({ body, key }) => ({ seq: ++seq, type: body.type, body: withoutType(body), key }))
+    await db.$executeRaw`
+      INSERT INTO "RunEvent" ("runId", "seq", "type", "time", "body", "key")
+      SELECT ${runId}, value ->> 'seq', value ->> 'type', ${databaseTime(time)}, value -> 'body', value ->> 'key'
+      FROM json_each(${JSON.stringify(stored)})`
+    await db.$executeRaw`UPDATE "Run" SET "lastSeq" = ${seq} WHERE "id" = ${runId}`
+    const result = fresh.map(({ body }, i) => ({ run_id: runId, seq: stored[i]!.seq, time, ...body }) as RunEvent)
+    afterCommit(() => this.#publish(runId, result))
+    return result
+  }
+
+  /** Up to `limit` events that follow `after`, in order. */
+  async read(runId: string, after: number, limit: number): Promise<RunEvent[]> {
+    const tail = this.#tails.get(runId)
+    if (tail && tail[0] && tail[0].seq <= after + 1) {
+      const start = after + 1 - tail[0].seq
+      return tail.slice(start, start + limit)
+    }
+    const rows = await this.#database.read.runEvent.findMany({
+      where: { runId, seq: { gt: after } },
+      orderBy: { seq: 'asc' },
+      take: limit,
+    })
+    return rows.map(
+      (row) => ({ run_id: runId, seq: row.seq, time: row.time.toISOString(), type: row.type, ...(row.body as object) }) as RunEvent,
+    )
+  }
+
+  /** Calls back after every change of this run, or of any (`null`); the answer ends that. */
+  onChange(runId: string | null, listener: (runId: string) => void): () => void {
+    const name = runId === null ? 'any' : `run:${runId}`
+    this.#changes.on(name, listener)
+    return () => void this.#changes.off(name, listener)
+  }
+
+  /** Forgets what it holds of a run whose rows are being deleted. */
+  forget(runId: string) {
+    this.#tails.delete(runId)
+  }
+
+  #publish(runId: string, events: readonly RunEvent[]) {
+    const tail = this.#tails.get(runId) ?? []
+    tail.push(...events)
+    if (tail.length > 2 * tailLength) tail.splice(0, tail.length - tailLength)
+    this.#tails.set(runId, tail)
+    const last = events.at(-1)!
+    if (last.type === 'status' && isFinal(last.status)) this.#tails.delete(runId)
+    this.#changes.emit(`run:${runId}`, runId)
+    this.#changes.emit('any', runId)
+  }
+}
+
+async function withoutDuplicates(db: Transaction['db'], runId: string, events: readonly NewEvent[]): Promise<NewEvent[]> {
+  const keys = events.flatMap(({ key }) => (key === null ? [] : [key]))
+  if (keys.length === 0) return [...events]
+  const known = await db.$queryRaw<{ key: string }[]>`
+    SELECT "key" FROM "RunEvent" WHERE "runId" = ${runId} AND "key" IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`
+  const seen = new Set(known.map(({ key }) => key))
+  return events.filter(({ key }) => {
+    if (key === null) return true
+    if (seen.has(key)) return false
+    seen.add(key)
+    return true
+  })
+}
+
+function withoutType({ type: _type, ...rest }: RunEventBody) {
+  return rest
+}
+
+/** The form in which Prisma stores times, so that raw and ordinary queries compare and sort alike. */
+export function databaseTime(isoTime: string): string {
+  return isoTime.replace('Z', '+00:00')
+}
+
+/** A status change as an event. */
+export function statusEvent(status: RunStatus, reason: string | null, failure: Extract<RunEventBody, { type: 'status' }>['failure']): NewEvent {
+  return { body: { type: 'status', status, reason, failure }, key: null }
+}
+
+export function logEvent(level: 'info' | 'warn' | 'error', message: string): NewEvent {
+  return { body: { type: 'log', level, message }, key: null }
+}

@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance } from 'fastify'
+import { ApiError } from '../api-error.ts'
+import { notFoundError } from './not-found.ts'
+
+/** Paths of the API; a browser that asks for an unknown one of these gets a problem, not the dashboard. */
+const apiPrefixes = ['/v1/', '/v2/', '/docs', '/predict', '/openapi.json', '/metrics', '/livez', '/readyz', '/assets/']
+
+/** The built dashboard, and its index.html for every path that only its own router knows. */
+export async function installDashboard(app: FastifyInstance, folder: string, allowedMethods: (path: string) => string[]) {
+  const isBuilt = existsSync(join(folder, 'index.html'))
+  if (isBuilt) {
+    await app.register(fastifyStatic, {
+      root: folder,
+      wildcard: false,
+      cacheControl: false,
+      setHeaders: (response, path) => {
+        // Vite puts a hash of the content into the names of assets; the other files change under the same name
+        const immutable = path.startsWith(join(folder, 'assets'))
+        response.setHeader('cache-control', immutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+      },
+    })
+  }
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?', 1)[0]!
+    const isPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html') && !apiPrefixes.some((prefix) => path.startsWith(prefix))
+    if (isPage && isBuilt) return reply.header('cache-control', 'no-cache').sendFile('index.html')
+    if (!request.isAuthenticated && path.startsWith('/v1/')) throw new ApiError('UNAUTHENTICATED', 'Send the token of NOPROP_API_TOKEN as "Authorization: Bearer …"')
+    const allowed = allowedMethods(path)
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '))
+    throw notFoundError(path, request.method, allowed)
+  })
+}
