@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { runBin } from './set-up.mjs'
 
 const checks = {
-  'types: TypeScript': () => runBin('tsc', ['-p', 'tsconfig.json'], { what: 'tsc', package: 'typescript', quiet: true }),
-  'types: browser tests': () => runBin('tsc', ['-p', 'e2e'], { what: 'tsc', package: 'typescript', quiet: true }),
+  'types: apps and packages': () => runTypeScript('.'),
+  'types: browser tests': () => runTypeScript('e2e'),
+  'types: scripts': () => runTypeScript('scripts'),
   'types: Svelte': () =>
     runBin('svelte-check', ['--workspace', 'apps/dashboard', '--fail-on-warnings', '--output', 'human'], {
       what: 'svelte-check',
@@ -18,6 +19,10 @@ const checks = {
     runBin('prettier', ['--check', '.', '--cache', '--cache-location', '.cache/prettier'], { what: 'Prettier', quiet: true }),
   'unused code: knip': () => runBin('knip', ['--no-progress'], { what: 'knip', quiet: true }),
   'database: the migrations make the schema': checkMigrations,
+}
+
+function runTypeScript(project) {
+  return runBin('tsc', ['-p', project], { what: 'tsc', package: 'typescript', quiet: true })
 }
 
 async function checkMigrations() {
