@@ -10,6 +10,7 @@ const entries = {
   'server/prediction-worker': 'apps/server/src/predictions/prediction-worker.ts',
   'trainer/main': 'apps/trainer/src/main.ts',
   'trainer/task-worker': 'apps/trainer/src/task-worker.ts',
+  'trainer/calibrate': 'apps/trainer/src/calibrate.ts',
 }
 
 /** Workspace packages export TypeScript, which Node does not load: bundle the entry that their `exports` names. */
