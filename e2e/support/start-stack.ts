@@ -46,7 +46,7 @@ export async function startStack(variables: Record<string, string> = {}): Promis
   return { url, log: () => lines.join(''), stop }
 }
 
-function findFreePort(): Promise<number> {
+export function findFreePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)
@@ -57,7 +57,7 @@ function findFreePort(): Promise<number> {
   })
 }
 
-async function waitUntilReady(url: string, server: ChildProcess) {
+export async function waitUntilReady(url: string, server: ChildProcess) {
   for (const start = Date.now(); Date.now() - start < startTimeoutMs; await sleep(100)) {
     if (hasEnded(server)) throw new Error(`the server ended with ${server.signalCode ?? `exit code ${server.exitCode}`}`)
     const ready = await fetch(`${url}/readyz`).then(

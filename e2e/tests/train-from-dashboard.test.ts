@@ -1,0 +1,65 @@
+import type { Page } from '@playwright/test'
+import { readChartInk } from '../support/chart-ink.ts'
+import { expectStatus, startRun } from '../support/run-actions.ts'
+import { digits, expect, test } from '../support/test.ts'
+
+/** Long enough to look at it while it learns, short enough to wait for. */
+const shortQuickRun = {
+  dataset: digits,
+  preset: 'quick',
+  advanced: {
+    'Training images': '6000',
+    'Test images': '1000',
+    'Validation images': '500',
+    Epochs: '5',
+    'Metrics interval': '2',
+  },
+}
+
+test('a run that is started in the dashboard is drawn while it learns, survives a reload, and succeeds', async ({
+  page,
+  api,
+}, testInfo) => {
+  const id = await startRun(page, { ...shortQuickRun, name: 'watched' })
+  await expect(page.getByRole('heading', { name: 'watched' })).toBeVisible()
+  await expectStatus(page, 'running', 30_000)
+
+  const loss = page.getByTestId('chart-denoising_loss')
+  await expect.poll(() => pointsOf(page, 'denoising_loss'), { timeout: 60_000 }).toBeGreaterThan(9)
+  const early = { ink: await readChartInk(loss), points: await pointsOf(page, 'denoising_loss') }
+  expect(early.ink.colours, 'a colour for each of the three blocks').toBeGreaterThanOrEqual(2)
+
+  await expect.poll(() => pointsOf(page, 'denoising_loss'), { timeout: 60_000 }).toBeGreaterThan(early.points + 30)
+  const later = { ink: await readChartInk(loss), points: await pointsOf(page, 'denoising_loss') }
+  expect(later.ink.coloured).toBeGreaterThan(early.ink.coloured)
+  expect(later.ink.colours).toBeGreaterThanOrEqual(3)
+  expect(later.ink.heightFraction).toBeGreaterThan(0.2)
+
+  await expect(page.getByRole('progressbar').first()).toBeVisible()
+  await expect(page.getByText(/left/).first()).toBeVisible()
+  await page.screenshot({ path: testInfo.outputPath('running.png'), fullPage: true })
+
+  await page.reload()
+  await expectStatus(page, 'running')
+  await expect.poll(() => pointsOf(page, 'denoising_loss')).toBeGreaterThanOrEqual(later.points)
+  expect((await readChartInk(loss)).coloured, 'the history is drawn again').toBeGreaterThan(later.ink.coloured * 0.8)
+
+  await expectStatus(page, 'succeeded', 120_000)
+  const run = await api.getRun(id)
+  expect(run.metrics['test_accuracy']).toBeGreaterThan(0.5)
+  await expect(page.getByTestId('test-accuracy')).toContainText(percent(run.metrics['test_accuracy']!))
+  expect(run.progress).toMatchObject({ epoch: 5, fraction: 1 })
+
+  const lines = await page.getByTestId('chart-accuracy').evaluate((chart) => Number((chart as HTMLElement).dataset['points']))
+  expect(lines).toBeGreaterThan(0)
+  await page.screenshot({ path: testInfo.outputPath('succeeded.png'), fullPage: true })
+})
+
+async function pointsOf(page: Page, metric: string): Promise<number> {
+  return Number(await page.getByTestId(`chart-${metric}`).getAttribute('data-points'))
+}
+
+/** As the dashboard writes it: at least one decimal, which is left off here. */
+function percent(fraction: number): string {
+  return Math.floor(fraction * 1000) / 10 + ''
+}
