@@ -33,17 +33,25 @@ export async function ensureBrowser(log) {
   )
 }
 
-function installPlaywrightBrowser() {
-  return runBin('playwright', ['install', 'chromium'], { what: "Downloading Playwright's Chromium", quiet: true })
+async function installPlaywrightBrowser() {
+  await runBin('playwright', ['install', 'chromium'], { what: "Downloading Playwright's Chromium", quiet: true })
+  // the libraries that it needs, which a desktop has and a server may not
+  if (isRootWithApt())
+    await runBin('playwright', ['install-deps', 'chromium'], { what: 'Installing the libraries of Chromium', quiet: true })
 }
 
 async function installDebianBrowser() {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
+  if (!isRootWithApt()) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   await run('apt-get', ['update', '-qq'], { env, what: 'apt-get update', quiet: true })
-  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'fonts-liberation'], {
+  const packages = ['chromium', 'fonts-liberation']
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
     env,
     what: 'apt-get install chromium',
     quiet: true,
   })
+}
+
+function isRootWithApt() {
+  return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
 }
