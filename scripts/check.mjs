@@ -3,6 +3,6 @@
 import { runChecks } from './checks.mjs'
 import { setUp } from './set-up.mjs'
 
-await setUp({ dashboard: false })
+await setUp({ parts: ['client'] })
 const { failed } = await runChecks(console.log)
 process.exitCode = failed > 0 ? 1 : 0

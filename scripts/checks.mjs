@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runBin } from './set-up.mjs'
+import { explain, runBin } from './set-up.mjs'
 
 const checks = {
   'types: apps and packages': () => runTypeScript('.'),
@@ -59,7 +59,7 @@ async function passes(name, check, log) {
     log(`✓ ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
     return true
   } catch (error) {
-    log(`✗ ${name}: ${error.message}`)
+    log(`✗ ${name}\n${explain(error)}`)
     return false
   }
 }

@@ -28,14 +28,14 @@ const products = {
  * Installs the packages, generates the database client, and builds: each only where it is out of date.
  * Two calls at the same time, in different processes, take turns.
  *
- * @param {{ packages?: boolean, dashboard?: boolean, log?: (line: string) => void }} options parts to leave out
- * @throws {SetUpError} a step failed; its own output says why
+ * @param {{ packages?: boolean, parts?: ('client' | 'bundles' | 'dashboard')[], log?: (line: string) => void }} options
+ *   `packages: false` takes those that are installed as they are
+ * @throws {SetUpError} a step failed
  */
-export async function setUp({ packages = true, dashboard = true, log = console.log } = {}) {
-  const makers = { client: generateClient, bundles: buildBundles, ...(dashboard && { dashboard: buildDashboard }) }
+export async function setUp({ packages = true, parts = ['client', 'bundles', 'dashboard'], log = console.log } = {}) {
   const needed = () => [
     ...(packages && !isInstalled() ? [install] : []),
-    ...Object.keys(makers).flatMap((product) => (isCurrent(product) ? [] : [makers[product]])),
+    ...parts.filter((part) => !isCurrent(part)).map((part) => makers[part]),
   ]
   if (needed().length === 0) return
   // what another process has made in the meantime need not be made again
@@ -44,9 +44,22 @@ export async function setUp({ packages = true, dashboard = true, log = console.l
   })
 }
 
+/** A step that failed. `output` is what it wrote, where that has not been shown already. */
 export class SetUpError extends Error {
   name = 'SetUpError'
+
+  constructor(message, output = '') {
+    super(message)
+    this.output = output
+  }
 }
+
+/** What to show of an error, for people. */
+export function explain(error) {
+  return error instanceof SetUpError ? `${error.output}${error.message}` : error.stack
+}
+
+const makers = { client: generateClient, bundles: buildBundles, dashboard: buildDashboard }
 
 async function install(log) {
   log('Installing packages (once; one to three minutes) …')
@@ -171,7 +184,7 @@ export function runBin(bin, args, { package: packageName = bin, ...options }) {
 /**
  * Runs a command in the root of the repository and waits for its end.
  *
- * @param {{ what: string, env?: NodeJS.ProcessEnv, quiet?: boolean }} options `quiet` shows its output only where it fails
+ * @param {{ what: string, env?: NodeJS.ProcessEnv, quiet?: boolean }} options `quiet` keeps its output for the error
  * @throws {SetUpError} it could not be started, or ended with another code than 0
  */
 export function run(command, args, { what, env = process.env, quiet = false }) {
@@ -188,8 +201,9 @@ export function run(command, args, { what, env = process.env, quiet = false }) {
     child.on('error', (error) => reject(new SetUpError(`${what} failed: ${command} could not be started (${error.message})`)))
     child.on('close', (code, signal) => {
       if (code === 0) return resolve()
-      for (const chunk of output) process.stderr.write(chunk)
-      reject(new SetUpError(`${what} failed (${signal ?? `exit code ${code}`}); its output above says why`))
+      reject(
+        new SetUpError(`${what} failed (${signal ?? `exit code ${code}`}); its output above says why`, Buffer.concat(output).toString()),
+      )
     })
   })
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm start`: all set-up that is still to do, then the server, in this process: signals and exit codes are its own.
-// This file must parse on any old Node, so that it can say what is missing.
+// This file must parse on an old Node, so that it can say what is missing.
 import { fileURLToPath } from 'node:url'
 
 const oldest = [20, 19]
@@ -14,15 +14,13 @@ if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-import('./set-up.mjs')
-  .then(({ setUp, loadEnvironmentFile }) => setUp().then(loadEnvironmentFile))
-  .then(
-    () => {
-      process.setSourceMapsEnabled(true)
-      return import('../dist/server/main.js')
-    },
-    (error) => {
-      console.error(error.name === 'SetUpError' ? error.message : error)
-      process.exit(1)
-    },
-  )
+const { explain, loadEnvironmentFile, setUp } = await import('./set-up.mjs')
+try {
+  await setUp()
+} catch (error) {
+  console.error(explain(error))
+  process.exit(1)
+}
+loadEnvironmentFile()
+process.setSourceMapsEnabled(true)
+await import('../dist/server/main.js')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runChecks } from './checks.mjs'
 import { ensureBrowser } from './ensure-browser.mjs'
-import { runBin, setUp } from './set-up.mjs'
+import { explain, runBin, setUp } from './set-up.mjs'
 
 const parts = {
   Checks: () => runChecks(console.log),
@@ -59,7 +59,7 @@ try {
     add(await runPart())
   }
 } catch (error) {
-  console.error(error.name === 'SetUpError' ? error.message : error)
+  console.error(explain(error))
   add({ passed: 0, failed: 1, skipped: 0 })
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
