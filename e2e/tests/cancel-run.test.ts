@@ -34,9 +34,5 @@ test('a second run waits, says why, and can be canceled before it starts', async
 
 /** The dialog that asks again. */
 async function confirm(page: Page) {
-  await page
-    .getByRole('alertdialog')
-    .or(page.getByRole('dialog'))
-    .getByRole('button', { name: /cancel run/i })
-    .click()
+  await page.getByRole('alertdialog').or(page.getByRole('dialog')).getByRole('button', { name: 'Cancel the run' }).click()
 }

@@ -1,4 +1,4 @@
-import type { Page } from '@playwright/test'
+import type { Locator, Page } from '@playwright/test'
 import { readChartInk } from '../support/chart-ink.ts'
 import { expectStatus, startRun } from '../support/run-actions.ts'
 import { digits, expect, test } from '../support/test.ts'
@@ -35,8 +35,11 @@ test('a run that is started in the dashboard is drawn while it learns, survives 
   expect(later.ink.colours).toBeGreaterThanOrEqual(3)
   expect(later.ink.heightFraction).toBeGreaterThan(0.2)
 
-  await expect(page.getByRole('progressbar').first()).toBeVisible()
-  await expect(page.getByText(/left/).first()).toBeVisible()
+  const progress = page.getByRole('region', { name: 'Progress' })
+  await expect(progress.getByRole('progressbar')).toBeVisible()
+  await expect(factOf(progress, 'Time left')).toHaveText(/\d/)
+  await expect(factOf(progress, 'Throughput')).toHaveText(/\d/)
+  await expect(page.getByRole('tabpanel')).toContainText(/block/i)
   await page.screenshot({ path: testInfo.outputPath('running.png'), fullPage: true })
 
   await page.reload()
@@ -50,8 +53,12 @@ test('a run that is started in the dashboard is drawn while it learns, survives 
   await expect(page.getByTestId('test-accuracy')).toContainText(percent(run.metrics['test_accuracy']!))
   expect(run.progress).toMatchObject({ epoch: 5, fraction: 1 })
 
-  const lines = await page.getByTestId('chart-accuracy').evaluate((chart) => Number((chart as HTMLElement).dataset['points']))
-  expect(lines).toBeGreaterThan(0)
+  const chain = await readChartInk(page.getByTestId('chart-denoising'))
+  expect(chain.colours, 'accuracy after each denoising step, noisy and noise-free').toBeGreaterThanOrEqual(2)
+  await page.getByRole('tab', { name: /Evaluations/ }).click()
+  const evaluations = page.getByRole('table', { name: 'Evaluations' }).locator('tbody')
+  await expect(evaluations.getByRole('row').filter({ hasText: 'test' })).toHaveCount(1)
+  await expect(evaluations.getByRole('row').filter({ hasText: 'validation' }).first()).toBeVisible()
   await page.screenshot({ path: testInfo.outputPath('succeeded.png'), fullPage: true })
 })
 
@@ -59,7 +66,11 @@ async function pointsOf(page: Page, metric: string): Promise<number> {
   return Number(await page.getByTestId(`chart-${metric}`).getAttribute('data-points'))
 }
 
-/** As the dashboard writes it: at least one decimal, which is left off here. */
+function factOf(progress: Locator, term: string): Locator {
+  return progress.locator('dl > div').filter({ hasText: term }).locator('dd')
+}
+
+/** As the dashboard writes it. */
 function percent(fraction: number): string {
-  return Math.floor(fraction * 1000) / 10 + ''
+  return `${(fraction * 100).toFixed(2)} %`
 }
