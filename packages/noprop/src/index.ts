@@ -1,1 +1,8 @@
+export { buildModel } from './build-model.ts'
+export { type CheckpointContent, decodeCheckpoint, encodeCheckpoint, type EncodableCheckpoint } from './checkpoint/checkpoint.ts'
+export * from './errors.ts'
 export type * from './model.ts'
+export { learningRateAt, type LearningRateOptions } from './optimizer/learning-rate.ts'
+export { epochPermutation } from './random/permutation.ts'
+export { cosineSchedule } from './schedule/cosine-schedule.ts'
+export type { ChainCoefficients, NoiseSchedule } from './schedule/noise-schedule.ts'

@@ -1,0 +1,106 @@
+/** @file The convolutional path of a block: image → features. It does not see the latent, so one pass serves every noise draw. */
+
+import {
+  add,
+  conv2d,
+  matMul,
+  maxPool,
+  mul,
+  type NamedTensorMap,
+  reshape,
+  type Tensor,
+  type Tensor2D,
+  type Tensor4D,
+} from '@tensorflow/tfjs-core'
+import { ModelConfigError } from '../errors.ts'
+import type { BlockMode } from './block-mode.ts'
+import type { DropoutLayer } from './dropout.ts'
+import { convolution, dense, norm, type NormLayer, type ParameterSpec } from './parameters.ts'
+
+export interface ImagePath {
+  readonly parameters: readonly ParameterSpec[]
+  readonly normLayers: readonly NormLayer[]
+  readonly dropoutLayers: readonly DropoutLayer[]
+  /** multiply-adds for one image */
+  readonly multiplyAdds: number
+  /** Images [batch, height, width, channels] → features [batch, features]. */
+  apply(weights: NamedTensorMap, images: Tensor4D, mode: BlockMode): Tensor2D
+}
+
+interface ImagePathConfig {
+  readonly imageShape: readonly [number, number, number]
+  readonly channels: readonly [number, number, number]
+  readonly features: number
+}
+
+/**
+ * conv(c₁) → ReLU → maxpool → dropout → conv(c₂) → ReLU → dropout → conv(c₃) → ReLU → maxpool → dropout → flatten → dense → batch norm.
+ * Convolutions are 3×3, unpadded, stride 1; pooling is 2×2 and floors. This reproduces the parameter counts of the paper.
+ *
+ * @throws {ModelConfigError} imageShape: nothing would be left of the image
+ */
+export function imagePath({ imageShape, channels, features }: ImagePathConfig): ImagePath {
+  const [height, width, colors] = imageShape
+  const [c1, c2, c3] = channels
+  const sides = [height, width].map(sidesOf)
+  const area = (stage: keyof Sides) => sides.reduce((product, side) => product * side[stage], 1)
+  if (sides.some(({ pool3 }) => pool3 < 1))
+    throw new ModelConfigError('imageShape', `an image must be at least 18 pixels high and wide, not ${height}×${width}`)
+  const shapeAt = (stage: keyof Sides, depth: number) => [...sides.map((side) => side[stage]), depth]
+  const flat = area('pool3') * c3
+
+  return {
+    parameters: [
+      ...convolution('image.conv1', colors, c1),
+      ...convolution('image.conv2', c1, c2),
+      ...convolution('image.conv3', c2, c3),
+      ...dense('image.dense', flat, features),
+      ...norm('image.norm', features),
+    ],
+    normLayers: [norm1(features)],
+    dropoutLayers: [
+      { name: 'dropout1', shape: shapeAt('pool1', c1) },
+      { name: 'dropout2', shape: shapeAt('conv2', c2) },
+      { name: 'dropout3', shape: shapeAt('pool3', c3) },
+    ],
+    multiplyAdds: 9 * (area('conv1') * colors * c1 + area('conv2') * c1 * c2 + area('conv3') * c2 * c3) + flat * features,
+    apply(weights, images, mode) {
+      const scaled = (kernel: Tensor) => (mode.dropoutScale === 1 ? kernel : mul(kernel, mode.dropoutScale))
+      const convolve = (x: Tensor4D, kernel: Tensor) => conv2d(x, kernel as Tensor4D, 1, 'valid')
+      const biased = (x: Tensor4D, layer: string) => add(x, weights[`${layer}.bias`]!) as Tensor4D
+      // Pooling comes before bias and ReLU: both are monotonic, so the values are the same, for a quarter of the work.
+      const pooled = (x: Tensor4D) => maxPool(x, 2, 2, 'valid')
+
+      const x1 = biased(pooled(convolve(images, weights['image.conv1.kernel']!)), 'image.conv1')
+      const y1 = mode.activate(x1, 'dropout1')
+      const x2 = biased(convolve(y1, scaled(weights['image.conv2.kernel']!)), 'image.conv2')
+      const y2 = mode.activate(x2, 'dropout2')
+      const x3 = biased(pooled(convolve(y2, scaled(weights['image.conv3.kernel']!))), 'image.conv3')
+      const y3 = mode.activate(x3, 'dropout3')
+      // Of kernel and result, the result is the smaller one here.
+      const x4 = scaled(matMul(reshape(y3, [-1, flat]), weights['image.dense.kernel']! as Tensor2D)) as Tensor2D
+      return mode.normalize(x4, norm1(features))
+    },
+  }
+}
+
+function norm1(features: number): NormLayer {
+  return { name: 'image.norm', size: features, kernels: ['image.dense.kernel'], bias: 'image.dense.bias' }
+}
+
+interface Sides {
+  readonly conv1: number
+  readonly pool1: number
+  readonly conv2: number
+  readonly conv3: number
+  readonly pool3: number
+}
+
+/** Length of one side after each layer. */
+function sidesOf(side: number): Sides {
+  const conv1 = side - 2
+  const pool1 = Math.floor(conv1 / 2)
+  const conv2 = pool1 - 2
+  const conv3 = conv2 - 2
+  return { conv1, pool1, conv2, conv3, pool3: Math.floor(conv3 / 2) }
+}

@@ -1,0 +1,57 @@
+/** Runs programs on TensorFlow.js' plain backend, one call at a time. */
+
+import '@tensorflow/tfjs-backend-cpu'
+import type { HostTensor, HostTensors, Program, TensorSpec, TensorSpecs } from '@noprop/engine'
+import * as tf from '@tensorflow/tfjs-core'
+import type { ModelConfig } from '../src/model.ts'
+
+/** Smallest model that has every part: an 18×18 image leaves one pixel after the last pooling. */
+export const tinyConfig: ModelConfig = {
+  method: 'noprop-dt',
+  embedding: 'one-hot',
+  blocks: 3,
+  channels: [2, 3, 4],
+  features: 8,
+  dropout: 0.2,
+  eta: 0.1,
+  weightDecay: 1e-3,
+  noiseSamples: 1,
+  imageShape: [20, 20, 1],
+  numClasses: 5,
+}
+
+export interface HostResult {
+  readonly state: HostTensors
+  readonly outputs: HostTensors
+}
+
+/** One run; the state of the result is complete. Leaves no tensor behind. */
+export function runProgram(program: Program, state: HostTensors, inputs: HostTensors): HostResult {
+  return tf.tidy(() => {
+    const result = program.run(toTensors(program.state, state), toTensors(program.inputs, inputs))
+    return { state: { ...state, ...toHost(result.state) }, outputs: toHost(result.outputs) }
+  })
+}
+
+export function toTensors(specs: TensorSpecs, values: HostTensors): tf.NamedTensorMap {
+  return Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, toTensor(name, spec, values[name])]))
+}
+
+function toTensor(name: string, { shape, dtype }: TensorSpec, values: HostTensor | undefined): tf.Tensor {
+  const size = shape.reduce((product, n) => product * n, 1)
+  if (values?.length !== size) throw new Error(`${name}: ${values?.length} values for a shape of ${size}`)
+  return tf.tensor(values.slice(), [...shape], dtype)
+}
+
+function toHost(tensors: tf.NamedTensorMap): HostTensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.dataSync<'float32'>().slice()]))
+}
+
+/** Random images and labels for the tests, by index and not by chance. */
+export function syntheticBatch(config: ModelConfig, batchSize: number, offset = 0) {
+  const size = config.imageShape.reduce((product, n) => product * n, 1)
+  return {
+    images: Float32Array.from({ length: batchSize * size }, (_, i) => Math.sin((i + offset) * 1.7) + Math.cos((i % size) * 0.31)),
+    labels: Uint8Array.from({ length: batchSize }, (_, i) => (i + offset) % config.numClasses),
+  }
+}
