@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withLock } from './lock.mjs'
+import { matchesLockfile } from './lockfile.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -109,16 +110,10 @@ function nativeAbi() {
 
 /** Whether node_modules holds what package-lock.json asks for, compiled for this Node. */
 function isInstalled() {
-  // npm writes this record of what it installed at the very end
-  const installed = readJson('node_modules/.package-lock.json')?.packages
-  if (!installed) return false
   const native = readJson(installRecord)
   if (native && JSON.stringify(native) !== JSON.stringify(nativeAbi())) return false
-  return Object.entries(readJson('package-lock.json').packages).every(([path, wanted]) => {
-    if (!path.includes('node_modules/')) return true
-    const found = installed[path]
-    return found ? found.version === wanted.version : Boolean(wanted.optional || wanted.devOptional)
-  })
+  // npm writes its own record of what it has installed at the very end
+  return matchesLockfile(readJson('package-lock.json').packages, readJson('node_modules/.package-lock.json')?.packages)
 }
 
 function isCurrent(product) {
