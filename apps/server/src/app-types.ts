@@ -3,6 +3,7 @@ import type { CheckpointStore } from './checkpoints/checkpoint-store.ts'
 import type { Config } from './config.ts'
 import type { EventLog } from './events/event-log.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
+import type { ServerMetrics } from './plugins/metrics.ts'
 import type { Database } from './plugins/database.ts'
 import type { BuildFacts } from './runs/provenance.ts'
 import type { RunService } from './runs/run-service.ts'
@@ -21,6 +22,7 @@ declare module 'fastify' {
     /** Where the file of a checkpoint lies. */
     checkpointPath(runId: string, checkpointId: string): string
     trainers: { slots(): TrainerSlot[] }
+    serverMetrics: ServerMetrics
     /** Aborted when the server begins to close; open streams and long polls end then. */
     closing: AbortSignal
   }

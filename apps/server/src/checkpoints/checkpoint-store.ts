@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CheckpointId, RunId } from '@noprop/contract'
+import Value from 'typebox/value'
 import type { Database } from '../plugins/database.ts'
 
-const runIdPattern = new RegExp(RunId.pattern)
-const checkpointIdPattern = new RegExp(CheckpointId.pattern)
 const extension = '.safetensors'
 
 /** Checkpoint files: `<data dir>/runs/<run id>/<checkpoint id>.safetensors`. Their rows are written after them and deleted before them. */
@@ -18,7 +17,7 @@ export class CheckpointStore {
 
   /** @throws {TypeError} an id that this server did not make */
   path(runId: string, checkpointId: string): string {
-    if (!checkpointIdPattern.test(checkpointId)) throw new TypeError('not a checkpoint id')
+    if (!Value.Check(CheckpointId, checkpointId)) throw new TypeError('not a checkpoint id')
     return join(this.#folder(runId), checkpointId + extension)
   }
 
@@ -69,7 +68,7 @@ export class CheckpointStore {
   }
 
   #folder(runId: string): string {
-    if (!runIdPattern.test(runId)) throw new TypeError('not a run id')
+    if (!Value.Check(RunId, runId)) throw new TypeError('not a run id')
     return join(this.#runsDir, runId)
   }
 }

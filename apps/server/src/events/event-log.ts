@@ -17,11 +17,14 @@ const tailLength = 512
  */
 export class EventLog {
   readonly #database: Database
+  readonly #stored: { inc(by: number): void }
   readonly #changes = new EventEmitter().setMaxListeners(0)
   readonly #tails = new Map<string, RunEvent[]>()
 
-  constructor(database: Database) {
+  /** @param stored counts the events that were stored */
+  constructor(database: Database, stored: { inc(by: number): void }) {
     this.#database = database
+    this.#stored = stored
   }
 
   /**
@@ -77,6 +80,7 @@ export class EventLog {
   }
 
   #publish(runId: string, events: readonly RunEvent[]) {
+    this.#stored.inc(events.length)
     const tail = this.#tails.get(runId) ?? []
     tail.push(...events)
     if (tail.length > 2 * tailLength) tail.splice(0, tail.length - tailLength)

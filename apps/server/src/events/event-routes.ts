@@ -3,6 +3,7 @@ import { isFinal, pageOf, type RunEvent } from '@noprop/contract'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { ApiError } from '../api-error.ts'
+import { clientGone } from '../client-gone.ts'
 import { answers, api, component } from '../route-schema.ts'
 import { RunParams } from '../runs/run-routes.ts'
 
@@ -48,7 +49,7 @@ export async function eventRoutes(app: FastifyInstance) {
       const after = Number(headers['last-event-id'] || query.after || 0)
       // 204 is how an EventSource is told not to connect again
       if (isFinal(run.status) && after >= run.last_seq) return reply.code(204).send(null)
-      const events = followEvents(app, run.id, after, AbortSignal.any([request.signal, app.closing]))
+      const events = followEvents(app, run.id, after, AbortSignal.any([clientGone(reply), app.closing]))
       return reply
         .header('content-type', 'text/event-stream; charset=utf-8')
         .header('cache-control', 'no-store')

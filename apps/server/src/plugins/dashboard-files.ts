@@ -19,7 +19,7 @@ export async function installDashboard(app: FastifyInstance, folder: string, all
       setHeaders: (response, path) => {
         // Vite puts a hash of the content into the names of assets; the other files change under the same name
         const immutable = path.startsWith(join(folder, 'assets'))
-        response.setHeader('cache-control', immutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+        response.header('cache-control', immutable ? 'public, max-age=31536000, immutable' : 'no-cache')
       },
     })
   }

@@ -1,6 +1,7 @@
 import { CreateRun, isFinal, MetricSeriesList, PageQuery, pageOf, Preset, RunId, RunStatus } from '@noprop/contract'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { clientGone } from '../client-gone.ts'
 import { answers, api, component } from '../route-schema.ts'
 import { MetricRepository } from './metric-repository.ts'
 import { listPresets } from './preset-list.ts'
@@ -58,11 +59,11 @@ export async function runRoutes(app: FastifyInstance) {
       ),
       response: answers({ 200: component('Run') }),
     },
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const run = await app.runs.get(request.params.run_id)
       const { wait_seconds: seconds } = request.query
       if (!seconds || isFinal(run.status)) return run
-      await waitForEnd(app, run.id, AbortSignal.any([request.signal, app.closing, AbortSignal.timeout(seconds * 1000)]))
+      await waitForEnd(app, run.id, AbortSignal.any([clientGone(reply), app.closing, AbortSignal.timeout(seconds * 1000)]))
       return app.runs.get(run.id)
     },
   })

@@ -1,0 +1,39 @@
+import type { ChainAccuracy, EvaluateResult, EvaluationFacts, Split } from '@noprop/contract'
+
+/** Adds the shards of an evaluation. They are of one model, so their arrays have equal lengths; there is at least one. */
+export function mergeEvaluation(epoch: number, split: Split, shards: readonly EvaluateResult[]): EvaluationFacts {
+  const examples = sum(shards.map(({ count }) => count))
+  const noiseFree = chainAccuracy(shards.map((shard) => shard.noise_free), examples)
+  return {
+    epoch,
+    split,
+    examples,
+    accuracy: noiseFree.after_block.at(-1)!,
+    loss: sum(shards.map(({ loss_sum }) => loss_sum)) / examples,
+    noise_free: noiseFree,
+    noisy: chainAccuracy(shards.map((shard) => shard.noisy), examples),
+    confusion_matrix: shards[0]!.confusion_matrix.map((row, i) => row.map((_, j) => sum(shards.map((shard) => shard.confusion_matrix[i]![j]!)))),
+    seconds: sum(shards.map(({ seconds }) => seconds)),
+  }
+}
+
+/** The metrics of a run that an evaluation sets: `test_accuracy`, `validation_loss`, …; `_noisy` is the paper's decoding, the head on the noisy z_T. */
+export function evaluationMetrics({ split, accuracy, noisy, noise_free, loss }: EvaluationFacts): Record<string, number> {
+  return {
+    [`${split}_accuracy`]: accuracy,
+    [`${split}_accuracy_noisy`]: noisy.head,
+    [`${split}_accuracy_noise_free_head`]: noise_free.head,
+    [`${split}_loss`]: loss,
+  }
+}
+
+function chainAccuracy(counts: readonly EvaluateResult['noisy'][], examples: number): ChainAccuracy {
+  return {
+    after_block: counts[0]!.correct_after_block.map((_, t) => sum(counts.map((count) => count.correct_after_block[t]!)) / examples),
+    head: sum(counts.map(({ correct_head }) => correct_head)) / examples,
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

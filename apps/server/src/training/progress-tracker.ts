@@ -1,0 +1,69 @@
+import type { RunConfig, RunProgress } from '@noprop/contract'
+
+/** Time over which speed is measured. */
+const windowMs = 30_000
+/** Shortest time from which a speed is told. */
+const shortestSpanMs = 2000
+
+/** Where the blocks of the active run stand between two reports, and how fast they go. The shared head is left out: its steps cost next to nothing. */
+export class ProgressTracker {
+  readonly #config: Pick<RunConfig, 'blocks' | 'epochs' | 'batch_size'>
+  readonly #now: () => number
+  readonly #steps = new Map<number, number>()
+  readonly #losses = new Map<number, number>()
+  #samples: { time: number; step: number }[] = []
+
+  constructor(config: Pick<RunConfig, 'blocks' | 'epochs' | 'batch_size'>, now: () => number = Date.now) {
+    this.#config = config
+    this.#now = now
+  }
+
+  /** A block has done `step` steps from the start of the run; fewer than before where it was set back to a checkpoint. */
+  setStep(block: number, step: number) {
+    if (block === 0) return
+    // a speed measured across a setback would be wrong
+    if (step < (this.#steps.get(block) ?? 0)) this.#samples = []
+    this.#steps.set(block, step)
+  }
+
+  setLoss(block: number, loss: number) {
+    if (block > 0) this.#losses.set(block, loss)
+  }
+
+  /** Mean of the newest denoising losses of the blocks; null before there is one. */
+  trainLoss(): number | null {
+    const losses = [...this.#losses.values()]
+    return losses.length === 0 ? null : losses.reduce((a, b) => a + b, 0) / losses.length
+  }
+
+  /**
+   * @param epoch         epochs that every unit has finished
+   * @param stepsPerEpoch of one block; null before the data is known
+   */
+  progress(epoch: number, stepsPerEpoch: number | null): RunProgress {
+    const { blocks, epochs, batch_size: batchSize } = this.#config
+    const step = [...this.#steps.values()].reduce((a, b) => a + b, 0)
+    const steps = stepsPerEpoch === null ? null : blocks * epochs * stepsPerEpoch
+    const stepsPerSecond = this.#speed(step)
+    return {
+      epoch,
+      epochs,
+      step,
+      steps,
+      // the last evaluation is still to come when all steps are done
+      fraction: steps ? Math.min(step / steps, 0.99) : 0,
+      images_per_second: stepsPerSecond === null ? null : Math.round(stepsPerSecond * batchSize * 10) / 10,
+      eta_seconds: steps === null || !stepsPerSecond ? null : Math.max(0, Math.round((steps - step) / stepsPerSecond)),
+    }
+  }
+
+  /** Steps per second over the window; null while there is too little to measure. */
+  #speed(step: number): number | null {
+    const time = this.#now()
+    this.#samples = this.#samples.filter((sample) => time - sample.time <= windowMs)
+    this.#samples.push({ time, step })
+    const oldest = this.#samples[0]!
+    if (time - oldest.time < shortestSpanMs) return null
+    return Math.max(0, step - oldest.step) / ((time - oldest.time) / 1000)
+  }
+}

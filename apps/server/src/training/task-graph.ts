@@ -1,0 +1,92 @@
+import type { PrepareResult, RunConfig, Split } from '@noprop/contract'
+
+/** A task as it enters the queue. */
+export interface PlannedTask {
+  readonly kind: 'prepare' | 'train' | 'evaluate'
+  /** lower first */
+  readonly priority: number
+  readonly block?: number
+  readonly epoch?: number
+  readonly split?: Split
+  readonly offset?: number
+  readonly count?: number
+}
+
+/** Examples of one evaluation task: small enough to share an evaluation between trainers. */
+export const examplesPerShard = 2500
+
+/** Above every priority of an evaluation, which is its epoch. */
+const firstTrainingPriority = 10_000
+/** More than there are units. */
+const prioritiesPerEpoch = 1001
+
+/** Gets the data and counts it; everything else follows from its result. */
+export const prepareTask: PlannedTask = { kind: 'prepare', priority: 0 }
+
+/** One epoch of one unit. The lowest epoch comes first, in it the head (0), then the lowest block. */
+export function trainTask(block: number, epoch: number): PlannedTask {
+  return { kind: 'train', priority: firstTrainingPriority + epoch * prioritiesPerEpoch + block, block, epoch }
+}
+
+/** The shards of all evaluations that are due once every unit has finished `epoch`; they come before any training. */
+export function evaluationTasks(epoch: number, config: RunConfig, facts: PrepareResult): PlannedTask[] {
+  return evaluationSplits(epoch, config).flatMap((split) => {
+    const examples = split === 'test' ? facts.test_examples : facts.validation_examples
+    const shards = Math.ceil(examples / examplesPerShard)
+    return Array.from({ length: shards }, (_, i): PlannedTask => {
+      const offset = i * examplesPerShard
+      return { kind: 'evaluate', priority: epoch, epoch, split, offset, count: Math.min(examplesPerShard, examples - offset) }
+    })
+  })
+}
+
+/** Every `evaluation_interval` epochs on the validation split, or on the test split where there is none; the last epoch on the test split in any case. */
+export function evaluationSplits(epoch: number, config: Pick<RunConfig, 'epochs' | 'evaluation_interval' | 'validation_size'>): Split[] {
+  const splits = new Set<Split>()
+  if (epoch % config.evaluation_interval === 0) splits.add(config.validation_size > 0 ? 'validation' : 'test')
+  if (epoch === config.epochs) splits.add('test')
+  return [...splits]
+}
+
+export interface BlockCheckpoint {
+  readonly id: string
+  readonly block: number
+  /** epochs finished when it was written */
+  readonly epoch: number
+  readonly step: number
+}
+
+/** Of each block the checkpoint that ended `epoch`, before any that was written in the middle of the next one. */
+export function checkpointsOfEpoch<T extends BlockCheckpoint>(checkpoints: readonly T[], epoch: number): T[] {
+  const byBlock = new Map<number, T>()
+  for (const checkpoint of checkpoints) {
+    if (checkpoint.epoch !== epoch) continue
+    const known = byBlock.get(checkpoint.block)
+    if (!known || checkpoint.step < known.step) byBlock.set(checkpoint.block, checkpoint)
+  }
+  return [...byBlock.values()].sort((a, b) => a.block - b.block)
+}
+
+/**
+ * Checkpoints that nothing needs any more: not the newest of its block, not of an epoch whose evaluation is still to come,
+ * and not of the newest epoch that was evaluated.
+ */
+export function superfluousCheckpoints<T extends BlockCheckpoint>(
+  checkpoints: readonly T[],
+  config: Pick<RunConfig, 'epochs' | 'evaluation_interval' | 'validation_size'>,
+  evaluated: readonly { epoch: number; split: string }[],
+): T[] {
+  const isEvaluated = (epoch: number) =>
+    evaluationSplits(epoch, config).every((split) => evaluated.some((done) => done.epoch === epoch && done.split === split))
+  const newestEvaluated = Math.max(0, ...evaluated.map(({ epoch }) => epoch).filter(isEvaluated))
+  const kept = new Set<T>()
+  for (const checkpoint of checkpoints) {
+    const isNewest = checkpoints.every((other) => other.block !== checkpoint.block || other.step <= checkpoint.step)
+    if (isNewest) kept.add(checkpoint)
+  }
+  for (const epoch of new Set(checkpoints.map((checkpoint) => checkpoint.epoch))) {
+    if (epoch !== newestEvaluated && isEvaluated(epoch)) continue
+    for (const checkpoint of checkpointsOfEpoch(checkpoints, epoch)) kept.add(checkpoint)
+  }
+  return checkpoints.filter((checkpoint) => !kept.has(checkpoint))
+}

@@ -1,0 +1,45 @@
+import type { Run, Task } from '@noprop/contract'
+import type { CheckpointStore } from '../checkpoints/checkpoint-store.ts'
+import { newId } from '../ids.ts'
+import type { Transaction } from '../plugins/database.ts'
+import { checkpointsOfEpoch } from './task-graph.ts'
+import type { LeasedTask } from './task-queue.ts'
+
+/** What a trainer needs to know to carry out a leased task: for training the newest checkpoint of its block, for an evaluation those of its epoch. */
+export async function taskMessage(
+  { db }: Transaction,
+  run: Pick<Run, 'id' | 'dataset' | 'config'>,
+  leased: LeasedTask,
+  store: CheckpointStore,
+): Promise<Task> {
+  const common = { task_id: leased.id, run_id: run.id, dataset: run.dataset, config: run.config }
+  const fileOf = ({ id, sha256 }: { id: string; sha256: string }) => ({ path: store.path(run.id, id), sha256 })
+
+  if (leased.kind === 'prepare') return { kind: 'prepare', ...common }
+
+  if (leased.kind === 'train') {
+    const block = leased.block!
+    const newest = await db.checkpoint.findFirst({ where: { runId: run.id, block }, orderBy: { step: 'desc' } })
+    const checkpointId = newId('ckpt')
+    return {
+      kind: 'train',
+      ...common,
+      block,
+      epoch: leased.epoch!,
+      resume_from: newest && fileOf(newest),
+      checkpoint: { checkpoint_id: checkpointId, path: store.path(run.id, checkpointId) },
+    }
+  }
+
+  const epoch = leased.epoch!
+  const checkpoints = checkpointsOfEpoch(await db.checkpoint.findMany({ where: { runId: run.id, epoch } }), epoch)
+  return {
+    kind: 'evaluate',
+    ...common,
+    epoch,
+    split: leased.split!,
+    offset: leased.offset!,
+    count: leased.count!,
+    checkpoints: checkpoints.map((checkpoint) => ({ block: checkpoint.block, ...fileOf(checkpoint) })),
+  }
+}
