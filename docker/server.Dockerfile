@@ -22,7 +22,10 @@ COPY e2e/package.json e2e/
 RUN npm ci --ignore-scripts --no-audit --no-fund && npm rebuild better-sqlite3
 
 COPY . .
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm run build \
+  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+  # TensorFlow's package without its library, and binaries of other systems
+  && rm -rf node_modules/@tensorflow/tfjs-node-gpu node_modules/onnxruntime-node/bin/napi-v6/win32 node_modules/onnxruntime-node/bin/napi-v6/darwin
 
 FROM node:20-bookworm-slim
 WORKDIR /app
