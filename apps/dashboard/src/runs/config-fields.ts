@@ -1,0 +1,129 @@
+import { RunConfig } from '@noprop/contract'
+
+/** How the fields of a run's configuration are shown and read. Limits come from the contract's schema, so they are the server's own. */
+export interface ConfigField {
+  name: keyof RunConfig
+  label: string
+  unit?: string
+  /** beyond the schema's own description */
+  help?: string
+  kind: 'integer' | 'number' | 'integers' | 'limit' | 'choice'
+}
+
+export interface FieldGroup {
+  title: string
+  fields: ConfigField[]
+}
+
+interface Limits {
+  minimum?: number
+  exclusiveMinimum?: number
+  maximum?: number
+  minItems?: number
+}
+
+interface FieldSchema extends Limits {
+  description?: string
+  enum?: readonly string[]
+  items?: Limits
+  anyOf?: readonly (Limits & { type?: string })[]
+}
+
+export const fieldGroups: FieldGroup[] = [
+  {
+    title: 'Network',
+    fields: [
+      { name: 'method', label: 'Method', kind: 'choice' },
+      { name: 'embedding', label: 'Label embedding', kind: 'choice' },
+      { name: 'blocks', label: 'Blocks', unit: 'T', kind: 'integer' },
+      { name: 'channels', label: 'Channels', help: 'Three numbers with commas between them.', kind: 'integers' },
+      { name: 'features', label: 'Features', kind: 'integer' },
+      { name: 'dropout', label: 'Dropout', kind: 'number' },
+    ],
+  },
+  {
+    title: 'Training',
+    fields: [
+      { name: 'epochs', label: 'Epochs', kind: 'integer' },
+      { name: 'batch_size', label: 'Batch size', unit: 'images', kind: 'integer' },
+      { name: 'learning_rate', label: 'Learning rate', kind: 'number' },
+      { name: 'learning_rate_schedule', label: 'Learning rate schedule', kind: 'choice' },
+      { name: 'weight_decay', label: 'Weight decay', kind: 'number' },
+      { name: 'noise_samples', label: 'Noise samples', unit: 'per image', kind: 'integer' },
+      { name: 'eta', label: 'Eta', unit: 'η', kind: 'number' },
+      { name: 'seed', label: 'Seed', kind: 'integer' },
+    ],
+  },
+  {
+    title: 'Data and evaluation',
+    fields: [
+      { name: 'train_limit', label: 'Training images', help: 'Empty: all of them.', kind: 'limit' },
+      { name: 'test_limit', label: 'Test images', help: 'Empty: all of them.', kind: 'limit' },
+      { name: 'validation_size', label: 'Validation images', kind: 'integer' },
+      { name: 'evaluation_interval', label: 'Evaluate every', unit: 'epochs', kind: 'integer' },
+      { name: 'metrics_interval', label: 'Report every', unit: 'steps', kind: 'integer' },
+      { name: 'device', label: 'Device', help: 'What executes the training step; the System page tells what is there.', kind: 'choice' },
+    ],
+  },
+]
+
+export const configFields: ConfigField[] = fieldGroups.flatMap((group) => group.fields)
+
+export function schemaOf(name: keyof RunConfig): FieldSchema {
+  return RunConfig.properties[name] as FieldSchema
+}
+
+export function optionsOf(field: ConfigField): readonly string[] {
+  return schemaOf(field.name).enum ?? []
+}
+
+/** The text of an input for a value. */
+export function textOf(value: RunConfig[keyof RunConfig]): string {
+  if (value === null) return ''
+  return Array.isArray(value) ? value.join(', ') : String(value)
+}
+
+export type Parsed = { ok: true; value: RunConfig[keyof RunConfig] } | { ok: false; message: string }
+
+/** Reads what was typed into a field, within the limits of the contract. */
+export function parseField(field: ConfigField, text: string): Parsed {
+  const trimmed = text.trim()
+  const schema = schemaOf(field.name)
+  switch (field.kind) {
+    case 'choice':
+      return { ok: true, value: trimmed as RunConfig[keyof RunConfig] }
+    case 'limit':
+      if (trimmed === '') return { ok: true, value: null }
+      return parseNumber(trimmed, true, schema.anyOf?.find((option) => option.type === 'integer') ?? {})
+    case 'integers':
+      return parseIntegers(trimmed, schema)
+    default:
+      return parseNumber(trimmed, field.kind === 'integer', schema)
+  }
+}
+
+function parseIntegers(text: string, schema: FieldSchema): Parsed {
+  const parts = text.split(/[\s,;×x]+/).filter(Boolean)
+  if (parts.length !== schema.minItems) return { ok: false, message: `Give ${schema.minItems} numbers, such as 32, 64, 128.` }
+  const values: number[] = []
+  for (const part of parts) {
+    const parsed = parseNumber(part, true, schema.items ?? {})
+    if (!parsed.ok) return parsed
+    values.push(parsed.value as number)
+  }
+  return { ok: true, value: values }
+}
+
+function parseNumber(text: string, integer: boolean, { minimum, exclusiveMinimum, maximum }: Limits): Parsed {
+  const value = text === '' ? NaN : Number(text)
+  if (!Number.isFinite(value)) return { ok: false, message: 'Give a number.' }
+  if (integer && !Number.isInteger(value)) return { ok: false, message: 'Give a whole number.' }
+  if (minimum !== undefined && value < minimum) return { ok: false, message: `At least ${minimum}.` }
+  if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) return { ok: false, message: `More than ${exclusiveMinimum}.` }
+  if (maximum !== undefined && value > maximum) return { ok: false, message: `At most ${maximum}.` }
+  return { ok: true, value }
+}
+
+export function sameValue(a: RunConfig[keyof RunConfig], b: RunConfig[keyof RunConfig]): boolean {
+  return textOf(a) === textOf(b)
+}
