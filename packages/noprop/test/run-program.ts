@@ -5,7 +5,7 @@ import type { HostTensor, HostTensors, Program, TensorSpec, TensorSpecs } from '
 import * as tf from '@tensorflow/tfjs-core'
 import type { ModelConfig } from '../src/model.ts'
 
-/** Smallest model that has every part: an 18×18 image leaves one pixel after the last pooling. */
+/** A model that has every part and costs next to nothing. */
 export const tinyConfig: ModelConfig = {
   method: 'noprop-dt',
   embedding: 'one-hot',

@@ -16,12 +16,12 @@ import type { ModelConfig, TrainingUnit } from '../model.ts'
 import { adamwStep } from '../optimizer/adamw.ts'
 import { fillKeepMask, purposes, streamKey } from '../random/counter-random.ts'
 import type { NoiseSchedule } from '../schedule/noise-schedule.ts'
-import { differentiate } from './differentiate.ts'
+import { differentiate, type LossResult } from './differentiate.ts'
 import { readScalars } from './read-scalars.ts'
 import { initialUnitState, stateSpecs } from './state-layout.ts'
 import { commonInputSpecs, commonStepInputs, createStepBuffers, readCommonInputs, scalarSpec } from './step-inputs.ts'
 
-interface Parts {
+export interface BlockParts {
   readonly config: ModelConfig
   readonly block: DenoisingBlock
   readonly embedding: LabelEmbedding
@@ -29,7 +29,7 @@ interface Parts {
 }
 
 /** The unit of block t, which reads z_{t−1}. */
-export function denoisingUnit(t: number, parts: Parts): TrainingUnit {
+export function denoisingUnit(t: number, parts: BlockParts): TrainingUnit {
   const { config, block, embedding, schedule } = parts
   const { parameters, normLayers } = block
   const threshold = dropoutThreshold(config.dropout)
@@ -69,7 +69,8 @@ export function denoisingUnit(t: number, parts: Parts): TrainingUnit {
   }
 }
 
-function trainingProgram(batchSize: number, { config, block, embedding }: Parts): Program {
+function trainingProgram(batchSize: number, parts: BlockParts): Program {
+  const { config, block, embedding } = parts
   if (!Number.isInteger(batchSize) || batchSize < 2) throw new ModelConfigError('batchSize', 'batch norm needs at least 2 images')
   const { parameters, normLayers } = block
   const names = parameters.map(({ name }) => name)
@@ -87,21 +88,9 @@ function trainingProgram(batchSize: number, { config, block, embedding }: Parts)
       ...masks,
     },
     run(state, inputs) {
-      const { labels, noise, scales, optimizer } = readCommonInputs(inputs)
-      const { loss, others, gradients } = differentiate(state, differentiated, () => {
-        const labelEmbedding = embedding.embed(labels)
-        const zPrev = sampleLatent(labelEmbedding, noise, scales)
-        const runningStatistics: NamedTensorMap = {}
-        const mode = trainingMode(state, inputs, config.dropout, runningStatistics)
-        const logits = block.logits(state, inputs['images'] as Tensor4D, zPrev, mode)
-        const denoising = denoisingLoss(embedding.combine(softmax(logits)), labelEmbedding)
-        return {
-          loss: mul(denoising, inputs['lossWeight'] as Scalar),
-          others: { denoising, accuracy: accuracy(logits, labels), ...runningStatistics },
-        }
-      })
+      const { loss, others, gradients } = differentiate(state, differentiated, () => blockLoss(state, inputs, parts))
       const { denoising, accuracy: correct, ...runningStatistics } = others
-      const step = adamwStep(state, names, gradients, optimizer)
+      const step = adamwStep(state, names, gradients, readCommonInputs(inputs).optimizer)
       return {
         state: { ...step.state, ...runningStatistics },
         outputs: {
@@ -113,6 +102,21 @@ function trainingProgram(batchSize: number, { config, block, embedding }: Parts)
         },
       }
     },
+  }
+}
+
+/** The block's term of Eq. 8 on one batch. Of the weights it sees its own; z_{t−1} comes from the marginal. */
+export function blockLoss(state: NamedTensorMap, inputs: NamedTensorMap, { config, block, embedding }: BlockParts): LossResult {
+  const { labels, noise, scales } = readCommonInputs(inputs)
+  const labelEmbedding = embedding.embed(labels)
+  const zPrev = sampleLatent(labelEmbedding, noise, scales)
+  const runningStatistics: NamedTensorMap = {}
+  const mode = trainingMode(state, inputs, config.dropout, runningStatistics)
+  const logits = block.logits(state, inputs['images'] as Tensor4D, zPrev, mode)
+  const denoising = denoisingLoss(embedding.combine(softmax(logits)), labelEmbedding)
+  return {
+    loss: mul(denoising, inputs['lossWeight'] as Scalar),
+    others: { denoising, accuracy: accuracy(logits, labels), ...runningStatistics },
   }
 }
 
