@@ -8,9 +8,9 @@ import type { Random } from './random.ts'
 
 export const imageSide = 28
 
-/** As in MNIST: the ink fits into a box of 20 pixels, and its centre of mass is the middle of the image. */
+/** As in MNIST: the ink fits into a box of 20 pixels, and its centre of mass is the centre of pixel (14, 14). */
 const inkBox = 20
-const middle = imageSide / 2
+const middle = imageSide / 2 + 0.5
 
 /** Width of the soft edge of a stroke, in pixels. */
 const edge = 1.1

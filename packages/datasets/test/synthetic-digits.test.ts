@@ -72,7 +72,7 @@ test.each([
   [
     'another version',
     'manifest.json',
-    (bytes: Buffer) => Buffer.from(bytes.toString().replace('"generatorVersion": 1', '"generatorVersion": 0')),
+    (bytes: Buffer) => Buffer.from(bytes.toString().replace('"generatorVersion": 2', '"generatorVersion": 0')),
   ],
 ])('a cache with %s is made anew, with the same bytes', async (_, name, damage) => {
   const made = digest(await dataset.load({ dataDir }))
