@@ -20,7 +20,7 @@ const terms = 6
 const fitRounds = 4
 /** Grey levels that always count as background, so that a perfectly even one does not reject its own rounding. */
 const minTolerance = 6
-const maxSamples = 1600
+const maxSamples = 700
 
 interface Samples {
   readonly x: Float64Array

@@ -69,7 +69,7 @@ function inkPeak(values: Float32Array, floor: number): number {
     inked++
   }
   let level = histogram.length
-  for (let above = 0; level > 0 && above <= 0.2 * inked; ) above += histogram[--level]!
+  for (let above = 0; level > 0 && above <= 0.2 * inked;) above += histogram[--level]!
   return level
 }
 
@@ -79,7 +79,9 @@ export function removeSpecks(ink: Ink): void {
   if (components.length < 2) return
   const largest = components.reduce((a, b) => (b.mass > a.mass ? b : a))
   const largestInside = components.filter((component) => !component.touchesEdge).reduce((a, b) => Math.max(a, b.mass), 0)
-  const keep = components.map(({ mass, touchesEdge }) => mass >= 0.04 * largest.mass && !(touchesEdge && largestInside >= 0.3 * largest.mass))
+  const keep = components.map(
+    ({ mass, touchesEdge }) => mass >= 0.04 * largest.mass && !(touchesEdge && largestInside >= 0.3 * largest.mass),
+  )
   for (let i = 0; i < labels.length; i++) if (labels[i]! > 0 && !keep[labels[i]! - 1]) ink.values[i] = 0
 }
 

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { type CompiledProgram, type Device, type HostTensors, openDevice } from '@noprop/engine'
+import { buildModel, decodeCheckpoint, type DenoisingChain, type Model } from '@noprop/noprop'
+import { groupSize, type ModelReference, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
+
+/** The thread that runs networks for predictions, one task after the other. It keeps the last few compiled. */
+
+const maxModels = 3
+
+interface CompiledChain {
+  readonly chain: DenoisingChain
+  readonly program: CompiledProgram
+}
+
+interface LoadedModel {
+  readonly model: Model
+  readonly states: ReadonlyMap<number, HostTensors>
+  readonly chains: Map<string, Promise<CompiledChain>>
+}
+
+/** By key, the least recently used one first. */
+const models = new Map<string, Promise<LoadedModel>>()
+let device: Promise<Device> | undefined
+
+export default async function predict(task: PredictionTask): Promise<PredictionOutcome> {
+  try {
+    const loaded = await loadModel(task.model)
+    if (task.keys.length === 0) {
+      await compiledChain(loaded, 1, task.noise)
+      return { ok: true, estimates: [], head: new Float32Array(), device: (await openCpu()).detail, chainSeconds: 0 }
+    }
+    return await runChain(task, loaded)
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message?: unknown }
+    return { ok: false, code: String(code ?? 'PREDICTION_FAILED'), message: String(message ?? error) }
+  }
+}
+
+function openCpu(): Promise<Device> {
+  device ??= openDevice('cpu', { threads: 1 })
+  return device
+}
+
+async function loadModel(reference: ModelReference): Promise<LoadedModel> {
+  const loading = models.get(reference.key) ?? readModel(reference)
+  models.delete(reference.key)
+  models.set(reference.key, loading)
+  for (const key of [...models.keys()].slice(0, -maxModels)) {
+    void models.get(key)?.then(disposeModel, () => undefined)
+    models.delete(key)
+  }
+  try {
+    return await loading
+  } catch (error) {
+    models.delete(reference.key)
+    throw error
+  }
+}
+
+async function readModel({ config, imageShape, numClasses, checkpoints }: ModelReference): Promise<LoadedModel> {
+  const states = new Map<number, HostTensors>()
+  for (const checkpoint of checkpoints) states.set(checkpoint.block, await readWeights(checkpoint))
+  const [first, second, third] = config.channels as [number, number, number]
+  const model = buildModel({
+    method: config.method,
+    embedding: config.embedding,
+    blocks: config.blocks,
+    channels: [first, second, third],
+    features: config.features,
+    dropout: config.dropout,
+    eta: config.eta,
+    weightDecay: config.weight_decay,
+    noiseSamples: config.noise_samples,
+    imageShape,
+    numClasses,
+  })
+  return { model, states, chains: new Map() }
+}
+
+async function readWeights({ block, path, sha256 }: ModelReference['checkpoints'][number]): Promise<HostTensors> {
+  const bytes = await readFile(path)
+  if (createHash('sha256').update(bytes).digest('hex') !== sha256)
+    throw Object.assign(new Error(`the checkpoint of block ${block} does not have the recorded SHA-256`), { code: 'CHECKPOINT_CORRUPT' })
+  return decodeCheckpoint(bytes).state
+}
+
+function compiledChain(loaded: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
+  const key = `${batchSize}/${noise}`
+  let compiled = loaded.chains.get(key)
+  if (!compiled) {
+    compiled = compileChain(loaded, batchSize, noise)
+    compiled.catch(() => loaded.chains.delete(key))
+    loaded.chains.set(key, compiled)
+  }
+  return compiled
+}
+
+async function compileChain({ model, states }: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
+  const chain = model.chain({ batchSize, samples: [noise] })
+  const program = await (await openCpu()).compile(chain.program, { constants: chain.weights(states) })
+  return { chain, program }
+}
+
+async function disposeModel({ chains }: LoadedModel): Promise<void> {
+  for (const compiled of chains.values()) (await compiled).program.dispose()
+}
+
+/** Fills the batch up with copies of its first image; the surplus is left out of the answer. */
+async function runChain({ images, keys, seed, noise }: PredictionTask, loaded: LoadedModel): Promise<PredictionOutcome> {
+  const count = keys.length
+  const imageSize = images.length / count
+  const batchSize = count === 1 ? 1 : groupSize
+  const { chain, program } = await compiledChain(loaded, batchSize, noise)
+
+  const startedAt = performance.now()
+  const batch = new Float32Array(batchSize * imageSize)
+  batch.set(images)
+  for (let i = count; i < batchSize; i++) batch.copyWithin(i * imageSize, 0, imageSize)
+  const batchKeys = Array.from({ length: batchSize }, (_, i) => keys[i] ?? keys[0]!)
+  const { estimates, head } = chain.read(await program.run(chain.inputs(batch, batchKeys, seed)))
+
+  const length = count * loaded.model.config.numClasses
+  return {
+    ok: true,
+    estimates: estimates.map((samples) => samples[0]!.slice(0, length)),
+    head: head[0]!.slice(0, length),
+    device: (await openCpu()).detail,
+    chainSeconds: (performance.now() - startedAt) / 1000,
+  }
+}

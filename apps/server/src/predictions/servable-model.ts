@@ -1,0 +1,54 @@
+import type { Run } from '@noprop/contract'
+import { ApiError } from '../api-error.ts'
+import type { PrismaClient } from '../generated/prisma/client.ts'
+
+/** A file with the weights of one unit: a block (1…T), or the classifier head (0). */
+export interface UnitCheckpoint {
+  readonly checkpointId: string
+  readonly block: number
+  readonly sha256: string
+}
+
+interface CheckpointPosition extends UnitCheckpoint {
+  readonly epoch: number
+  readonly step: number
+}
+
+/**
+ * The newest set of checkpoints that together make a network: one for each unit, all after the same epoch. Of a run that keeps only the newest
+ * checkpoint of each block, the next one after that epoch stands in: blocks are trained independently, so they also work at different epochs.
+ *
+ * @throws {ApiError} RUN_HAS_NO_MODEL: some unit has not finished its first epoch
+ */
+export async function findServableModel(db: PrismaClient, run: Run): Promise<UnitCheckpoint[]> {
+  const rows = await db.checkpoint.findMany({
+    where: { runId: run.id, epoch: { gte: 1 } },
+    select: { id: true, block: true, epoch: true, step: true, sha256: true },
+  })
+  const units = Array.from({ length: run.config.blocks + 1 }, (_, block) => block)
+  const checkpoints = selectCheckpoints(
+    units,
+    rows.map(({ id, ...row }) => ({ checkpointId: id, ...row })),
+  )
+  if (!checkpoints)
+    throw new ApiError(
+      'RUN_HAS_NO_MODEL',
+      `Run ${run.id} is ${run.status} and has no network yet: every block must have finished an epoch`,
+      {
+        status: 409,
+        title: 'The run cannot predict',
+        errors: [{ pointer: '/run_id', detail: 'names a run without a complete set of checkpoints' }],
+      },
+    )
+  return checkpoints
+}
+
+/** One checkpoint for each unit at the newest epoch that all have reached, else the next after it; null while a unit has none. */
+export function selectCheckpoints(units: readonly number[], rows: readonly CheckpointPosition[]): CheckpointPosition[] | null {
+  const byUnit = units.map((unit) => rows.filter(({ block }) => block === unit).sort((a, b) => a.step - b.step))
+  const newestEpochs = byUnit.map((own) => own.at(-1)?.epoch ?? 0)
+  const common = Math.min(...newestEpochs)
+  if (common < 1) return null
+  // of one epoch, the earliest step is the end of it; later ones were written on the way through the next
+  return byUnit.map((own) => own.find(({ epoch }) => epoch >= common)!)
+}
