@@ -22,7 +22,7 @@ export default defineConfig({
       '/docs': { target: api },
       '/metrics': { target: api },
       '/openapi.json': { target: api },
-      '/predict': { target: api, bypass: (request) => (request.method === 'GET' ? '/index.html' : undefined) },
+      '/predict': { target: api },
     },
   },
 })

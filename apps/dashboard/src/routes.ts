@@ -11,11 +11,12 @@ export type Route =
 export const paths = {
   runs: '/',
   newRun: '/new',
-  predict: '/predict',
+  /** not /predict: that is the API's */
+  predict: '/try',
   system: '/system',
   run: (id: string) => `/runs/${encodeURIComponent(id)}`,
   clone: (id: string) => `/new?from=${encodeURIComponent(id)}`,
-  predictWith: (runId: string) => `/predict?run=${encodeURIComponent(runId)}`,
+  predictWith: (runId: string) => `/try?run=${encodeURIComponent(runId)}`,
   compare: (ids: readonly string[]) => `/compare?runs=${ids.map(encodeURIComponent).join(',')}`,
 } as const
 

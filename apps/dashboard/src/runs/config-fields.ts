@@ -57,11 +57,11 @@ export const fieldGroups: FieldGroup[] = [
   {
     title: 'Data and evaluation',
     fields: [
-      { name: 'train_limit', label: 'Training images', help: 'Empty: all of them.', kind: 'limit' },
-      { name: 'test_limit', label: 'Test images', help: 'Empty: all of them.', kind: 'limit' },
+      { name: 'train_limit', label: 'Training images', help: 'Empty: all', kind: 'limit' },
+      { name: 'test_limit', label: 'Test images', help: 'Empty: all', kind: 'limit' },
       { name: 'validation_size', label: 'Validation images', kind: 'integer' },
-      { name: 'evaluation_interval', label: 'Evaluate every', unit: 'epochs', kind: 'integer' },
-      { name: 'metrics_interval', label: 'Report every', unit: 'steps', kind: 'integer' },
+      { name: 'evaluation_interval', label: 'Evaluation interval', unit: 'epochs', kind: 'integer' },
+      { name: 'metrics_interval', label: 'Metrics interval', unit: 'steps', kind: 'integer' },
       { name: 'device', label: 'Device', help: 'What executes the training step; the System page tells what is there.', kind: 'choice' },
     ],
   },

@@ -23,6 +23,7 @@ describe('formatNumber', () => {
     [0.123456, '0.1235'],
     [0.0000123, '1.23e−5'],
     [-2.5, '−2.5'],
+    [0.0006, '6e−4'],
     [12_345_678, '1.23e7'],
   ])('%d is %s', (value, words) => expect(formatNumber(value)).toBe(words))
 })

@@ -16,7 +16,7 @@ export function formatNumber(value: number): string {
   if (value === 0) return '0'
   if (!Number.isFinite(value)) return String(value)
   const size = Math.abs(value)
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(2).replace('e+', 'e').replace('-', '−').replace('e-', 'e−')
+  if (size < 1e-3 || size >= 1e6) return value.toExponential(2).replace(/\.?0+e/, 'e').replace('e+', 'e').replaceAll('-', '−')
   return String(Number(value.toPrecision(4))).replace('-', '−')
 }
 
