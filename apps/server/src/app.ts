@@ -1,12 +1,13 @@
 import './app-types.ts'
 import underPressure from '@fastify/under-pressure'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { ApiError } from './api-error.ts'
 import { checkpointRoutes } from './checkpoints/checkpoint-routes.ts'
 import { CheckpointStore } from './checkpoints/checkpoint-store.ts'
 import type { Config } from './config.ts'
 import { evaluationRoutes } from './evaluations/evaluation-routes.ts'
 import { EventLog } from './events/event-log.ts'
+import { datasetRoutes } from './datasets/dataset-routes.ts'
 import { eventRoutes } from './events/event-routes.ts'
 import { eventSocket, type StreamLimits, streamLimits } from './events/event-socket.ts'
 import { installAuthentication } from './plugins/authentication.ts'
@@ -20,6 +21,7 @@ import { installOpenApi } from './plugins/openapi.ts'
 import { installOriginCheck } from './plugins/request-origin.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
 import { installValidation } from './plugins/validation.ts'
+import { predictionRoutes } from './predictions/prediction-routes.ts'
 import { registerComponents } from './route-schema.ts'
 import { readBuildFacts } from './runs/provenance.ts'
 import { RunRepository } from './runs/run-repository.ts'
@@ -48,14 +50,17 @@ export interface AppOptions {
 export async function buildApp(config: Config, { stream = streamLimits }: AppOptions = {}): Promise<FastifyInstance> {
   const database = await Database.open(config.dataDir, config.migrationsDir)
   const app = Fastify({
-    logger: { level: config.logLevel },
+    // standard output belongs to the one line that says where the server listens
+    logger: { level: config.logLevel, stream: process.stderr },
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
+    // refused below, as a problem like every other error
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
     // ids of our own making: a client's may be anything
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
   })
   try {
     await installParts(app, config, database)
@@ -131,6 +136,11 @@ async function installPlugins(app: FastifyInstance, config: Config) {
   installValidation(app)
   registerComponents(app)
   const allowedMethods = installMethodTable(app)
+  app.addHook('onRequest', async (_request, reply) => {
+    if (!app.closing.aborted) return
+    reply.header('connection', 'close')
+    throw new ApiError('UNAVAILABLE', 'The server is shutting down')
+  })
   installOriginCheck(app, config.host)
   await app.register(underPressure, {
     maxEventLoopDelay: maxEventLoopDelayMs,
@@ -148,5 +158,6 @@ async function installPlugins(app: FastifyInstance, config: Config) {
 
 async function installFeatures(app: FastifyInstance, stream: StreamLimits) {
   await eventSocket(app, { limits: stream, clients: app.serverMetrics.streamClients })
-  for (const routes of [runRoutes, eventRoutes, checkpointRoutes, evaluationRoutes]) await app.register(routes)
+  const features = [runRoutes, eventRoutes, checkpointRoutes, evaluationRoutes, datasetRoutes, predictionRoutes]
+  for (const routes of features) await app.register(routes)
 }

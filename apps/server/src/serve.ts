@@ -13,7 +13,7 @@ const shutdownTimeoutMs = 5000
 export async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
   try {
-    await app.listen({ host: config.host, port: config.port, listenTextResolver: () => '' })
+    await app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` })
   } catch (error) {
     await app.close()
     throw error

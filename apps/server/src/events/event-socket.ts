@@ -25,6 +25,8 @@ const maxMessageBytes = 4096
 const messageBurst = 100
 const messagesPerSecond = 10
 const maxSubscriptions = 100
+/** How long a client has to answer a close. */
+const farewellMs = 1000
 /** Events in one message. */
 const eventsPerMessage = 500
 
@@ -32,7 +34,17 @@ const isClientMessage = Compile(ClientMessage)
 
 /** `WS /v1/stream`: live histories of runs, resumable by their `seq`. */
 export async function eventSocket(app: FastifyInstance, { limits, clients }: { limits: StreamLimits; clients: Gauge }) {
-  await app.register(websocket, { options: { maxPayload: maxMessageBytes, perMessageDeflate: false } })
+  await app.register(websocket, {
+    options: { maxPayload: maxMessageBytes, perMessageDeflate: false },
+    preClose(done) {
+      // a client that does not answer the close would otherwise hold up the end of the server
+      for (const client of app.websocketServer.clients) {
+        client.close(1001, 'the server is shutting down')
+        setTimeout(() => client.terminate(), farewellMs).unref()
+      }
+      app.websocketServer.close(() => done())
+    },
+  })
   app.register(async (scope) => {
     // a browser learns nothing of a refused upgrade, so authentication is answered on the open socket
     scope.get('/v1/stream', { websocket: true, config: { public: true, unmeasured: true }, schema: { hide: true } }, (socket, request) => {
@@ -185,7 +197,7 @@ class StreamConnection {
     if (performance.now() - this.#slowSince < this.#limits.slowClientMs) return
     this.#socket.close(CloseCode.clientTooSlow, 'the client does not read what it subscribed to')
     // the close frame queues behind what the client does not read
-    setTimeout(() => this.#socket.terminate(), 1000).unref()
+    setTimeout(() => this.#socket.terminate(), farewellMs).unref()
     this.close()
   }
 

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { ApiError } from '../api-error.ts'
 import { api } from '../route-schema.ts'
 
 const Health = Type.Object({ status: Type.Literal('ok') })
@@ -12,7 +11,6 @@ export function installHealth(app: FastifyInstance) {
     status: 'ok' as const,
   }))
   api(app).get('/readyz', { config, schema: { tags: ['system'], summary: 'The server can serve', response: { 200: Health } } }, async () => {
-    if (app.closing.aborted) throw new ApiError('UNAVAILABLE', 'The server is shutting down')
     await app.db.$queryRaw`SELECT 1`
     return { status: 'ok' as const }
   })
