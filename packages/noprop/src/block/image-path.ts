@@ -45,7 +45,7 @@ export function imagePath({ imageShape, channels, features }: ImagePathConfig): 
   const sides = [height, width].map(sidesOf)
   const area = (stage: keyof Sides) => sides.reduce((product, side) => product * side[stage], 1)
   if (sides.some(({ pool3 }) => pool3 < 1))
-    throw new ModelConfigError('imageShape', `an image must be at least 18 pixels high and wide, not ${height}×${width}`)
+    throw new ModelConfigError('imageShape', `an image must be at least 14 pixels high and wide, not ${height}×${width}`)
   const shapeAt = (stage: keyof Sides, depth: number) => [...sides.map((side) => side[stage]), depth]
   const flat = area('pool3') * c3
 

@@ -1,0 +1,152 @@
+import '@tensorflow/tfjs-backend-cpu'
+import * as tf from '@tensorflow/tfjs-core'
+import { describe, expect, it } from 'vitest'
+import { expectAllClose } from '../../test/expect-close.ts'
+import { indicatorRows, oneHotEmbedding } from '../embedding/one-hot.ts'
+import { registerKernelGradients } from '../gradient/kernel-gradients.ts'
+import { fillNormal, purposes, streamKey } from '../random/counter-random.ts'
+import { cosineSchedule } from '../schedule/cosine-schedule.ts'
+import { accuracy } from './accuracy.ts'
+import { crossEntropy } from './cross-entropy.ts'
+import { blockLossWeight, denoisingLoss } from './denoising-loss.ts'
+import { sampleLatent } from './latent.ts'
+
+registerKernelGradients()
+
+const value = (tensor: tf.Tensor) => tensor.dataSync()[0]!
+
+describe('the denoising loss', () => {
+  it('sums over the embedding and averages over draws and batch', () => {
+    tf.tidy(() => {
+      const labels = tf.tensor2d([1, 0, 0, 1], [2, 2])
+      // Squared distances of the four rows: 0.5, 0, 2, 0.08.
+      const estimates = tf.tensor2d([0.5, 0.5, 0, 1, 0, 1, 0.2, 0.8], [4, 2])
+      expect(value(denoisingLoss(estimates, labels))).toBeCloseTo((0.5 + 0 + 2 + 0.08) / 4, 6)
+    })
+  })
+
+  it('is the KL divergence of a step when weighted with η = 1, by Monte Carlo', () => {
+    // KL(q(z_t | z_{t−1}, y) ‖ p(z_t | z_{t−1}, x)) of two normals with equal variance c whose means differ by a·(u − û).
+    const schedule = cosineSchedule(5)
+    const [u, estimate] = [
+      [1, 0, 0],
+      [0.6, 0.3, 0.1],
+    ]
+    const squared = u!.reduce((sum, x, i) => sum + (x - estimate![i]!) ** 2, 0)
+    for (let t = 1; t <= 5; t++) {
+      const { a, c } = schedule.chainCoefficients(t)
+      const draws = 20_000
+      const noise = new Float32Array(3 * draws)
+      fillNormal(noise, streamKey(1, purposes.trainingNoise, t))
+      let sum = 0
+      for (let i = 0; i < noise.length; i++) {
+        const sample = Math.sqrt(c) * noise[i]!
+        const shift = a * (u![i % 3]! - estimate![i % 3]!)
+        sum += ((sample + shift) ** 2 - sample ** 2) / (2 * c)
+      }
+      const kl = 0.5 * schedule.snrGain(t) * squared
+      const deviation = Math.sqrt((2 * kl) / draws)
+      expect(Math.abs(sum / draws - kl)).toBeLessThan(5 * deviation)
+      expect((blockLossWeight(schedule, 1, t) * squared) / schedule.numTimesteps).toBeCloseTo(kl, 12)
+    }
+  })
+})
+
+describe('cross-entropy', () => {
+  const logits = [2, -1, 0.5, 0, 3, -2]
+
+  it('is the mean of −log p(y)', () => {
+    tf.tidy(() => {
+      const p = (row: number[], y: number) => Math.exp(row[y]!) / row.reduce((sum, x) => sum + Math.exp(x), 0)
+      const expected = -(Math.log(p(logits.slice(0, 3), 0)) + Math.log(p(logits.slice(3), 2))) / 2
+      const targets = indicatorRows(tf.tensor1d([0, 2], 'int32'), 3)
+      expect(value(crossEntropy(tf.tensor2d(logits, [2, 3]), targets))).toBeCloseTo(expected, 5)
+    })
+  })
+
+  it('has the gradient (p − target)/rows', () => {
+    tf.tidy(() => {
+      const targets = indicatorRows(tf.tensor1d([1], 'int32'), 3)
+      const x = tf.tensor2d(logits, [2, 3])
+      const found = tf.grad((input) => crossEntropy(input as tf.Tensor2D, targets))(x)
+      const expected = tf.div(tf.sub(tf.softmax(x), targets), 2)
+      expectAllClose(found.dataSync(), expected.dataSync())
+    })
+  })
+
+  it('stays finite where a probability underflows, and so does its gradient', () => {
+    tf.tidy(() => {
+      const targets = indicatorRows(tf.tensor1d([1], 'int32'), 2)
+      const x = tf.tensor2d([500, -500], [1, 2])
+      expect(Number.isFinite(value(crossEntropy(x, targets)))).toBe(true)
+      expectAllClose(
+        tf
+          .grad((input) => crossEntropy(input as tf.Tensor2D, targets))(x)
+          .dataSync(),
+        [1, -1],
+      )
+    })
+  })
+})
+
+describe('the latent', () => {
+  const classes = 10
+  const rows = 20_000
+  const labels = Int32Array.from({ length: rows }, (_, i) => i % classes)
+
+  function drawLatents(alphaBar: number, stream: number, numClasses: number, y: Int32Array): Float32Array {
+    return tf.tidy(() => {
+      const noise = new Float32Array(y.length * numClasses)
+      fillNormal(noise, streamKey(1, purposes.trainingNoise, stream))
+      const u = oneHotEmbedding(numClasses).embed(tf.tensor1d(y, 'int32'))
+      const scales = { signal: tf.scalar(Math.sqrt(alphaBar)), noise: tf.scalar(Math.sqrt(1 - alphaBar)) }
+      return sampleLatent(u, tf.tensor3d(noise, [1, y.length, numClasses]), scales)
+        .dataSync<'float32'>()
+        .slice()
+    })
+  }
+
+  it('puts the same image in the same place of every draw', () => {
+    tf.tidy(() => {
+      const u = tf.tensor2d([1, 0, 0, 1], [2, 2])
+      const noise = tf.tensor3d([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2])
+      const z = sampleLatent(u, noise, { signal: tf.scalar(10), noise: tf.scalar(1) })
+      expect(z.shape).toEqual([4, 2])
+      expect(Array.from(z.dataSync())).toEqual([11, 2, 3, 14, 15, 6, 7, 18])
+    })
+  })
+
+  it('is N(0, I) for the first block, whatever the label', () => {
+    const z = drawLatents(cosineSchedule(10).alphaBar[0]!, 0, classes, labels)
+    const atLabel = z.filter((_, i) => i % classes === labels[Math.floor(i / classes)])
+    for (const values of [z, atLabel]) {
+      const mean = values.reduce((sum, x) => sum + x, 0) / values.length
+      const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length
+      expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(values.length))
+      expect(Math.abs(variance - 1)).toBeLessThan(5 * Math.sqrt(2 / values.length))
+    }
+  })
+
+  // Accuracy of the best guess of y from z_{t−1} alone, in percent, computed apart from this code.
+  it.each([10, 12, 15, 19, 23, 30, 39, 52, 72, 94].map((percent, i) => [i + 1, percent]))(
+    'tells block %i the label in about %i %% of the cases',
+    (t, percent) => {
+      const z = drawLatents(cosineSchedule(10).alphaBar[t - 1]!, t, classes, labels)
+      let correct = 0
+      labels.forEach((label, row) => {
+        const latent = z.subarray(row * classes, (row + 1) * classes)
+        if (latent.indexOf(Math.max(...latent)) === label) correct++
+      })
+      expect(Math.abs((100 * correct) / rows - percent)).toBeLessThan(1.5)
+    },
+  )
+})
+
+describe('accuracy', () => {
+  it('counts rows of every draw whose largest logit is at the label', () => {
+    tf.tidy(() => {
+      const logits = tf.tensor2d([1, 2, 5, 0, 3, 1, 0, 9], [4, 2])
+      expect(value(accuracy(logits, tf.tensor1d([1, 0], 'int32')))).toBeCloseTo(2 / 4, 6)
+    })
+  })
+})
