@@ -5,7 +5,7 @@ export interface ConfigField {
   name: keyof RunConfig
   label: string
   unit?: string
-  /** beyond the schema's own description */
+  /** in place of the schema's own description */
   help?: string
   kind: 'integer' | 'number' | 'integers' | 'limit' | 'choice'
 }
@@ -35,8 +35,8 @@ export const fieldGroups: FieldGroup[] = [
     fields: [
       { name: 'method', label: 'Method', kind: 'choice' },
       { name: 'embedding', label: 'Label embedding', kind: 'choice' },
-      { name: 'blocks', label: 'Blocks', unit: 'T', kind: 'integer' },
-      { name: 'channels', label: 'Channels', help: 'Three numbers with commas between them.', kind: 'integers' },
+      { name: 'blocks', label: 'Blocks', unit: 'T', help: 'Denoising blocks, one after another in the chain', kind: 'integer' },
+      { name: 'channels', label: 'Channels', help: 'Output channels of the three convolutions of a block; the paper has 32, 64, 128', kind: 'integers' },
       { name: 'features', label: 'Features', kind: 'integer' },
       { name: 'dropout', label: 'Dropout', kind: 'number' },
     ],
@@ -57,12 +57,12 @@ export const fieldGroups: FieldGroup[] = [
   {
     title: 'Data and evaluation',
     fields: [
-      { name: 'train_limit', label: 'Training images', help: 'Empty: all', kind: 'limit' },
-      { name: 'test_limit', label: 'Test images', help: 'Empty: all', kind: 'limit' },
+      { name: 'train_limit', label: 'Training images', help: 'Empty: all of them', kind: 'limit' },
+      { name: 'test_limit', label: 'Test images', help: 'Empty: all of them', kind: 'limit' },
       { name: 'validation_size', label: 'Validation images', kind: 'integer' },
-      { name: 'evaluation_interval', label: 'Evaluation interval', unit: 'epochs', kind: 'integer' },
+      { name: 'evaluation_interval', label: 'Evaluation interval', unit: 'epochs', help: 'On the validation images, or the test images where none are held out; the last epoch is always tested', kind: 'integer' },
       { name: 'metrics_interval', label: 'Metrics interval', unit: 'steps', kind: 'integer' },
-      { name: 'device', label: 'Device', help: 'What executes the training step; the System page tells what is there.', kind: 'choice' },
+      { name: 'device', label: 'Device', help: 'What executes the training step; the System page tells what is there', kind: 'choice' },
     ],
   },
 ]

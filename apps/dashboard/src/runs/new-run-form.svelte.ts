@@ -91,6 +91,8 @@ export class NewRunForm {
   /** @returns the created run, or undefined when something has to be mended first (see `errors` and `messages`) */
   async submit(): Promise<Run | undefined> {
     this.messages = []
+    // What the server refused before may have been right but for another field: it is asked again
+    this.#serverErrors = new Map()
     if (this.errors.size > 0) return undefined
     this.busy = true
     const body = this.#body()
