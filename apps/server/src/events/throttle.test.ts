@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createThrottle } from './throttle.ts'
+
+beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+afterEach(() => vi.useRealTimers())
+
+test('runs at once, then once more after the interval however often it was asked', async () => {
+  const action = vi.fn(async () => {})
+  const throttle = createThrottle(250, action)
+  for (let i = 0; i < 10; i++) throttle.request()
+  expect(action).toHaveBeenCalledTimes(1)
+  await vi.advanceTimersByTimeAsync(249)
+  expect(action).toHaveBeenCalledTimes(1)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(action).toHaveBeenCalledTimes(2)
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(action).toHaveBeenCalledTimes(2)
+})
+
+test('what is asked for while it runs is done afterwards, never at the same time', async () => {
+  let running = 0
+  const action = vi.fn(async () => {
+    expect(++running).toBe(1)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    running--
+  })
+  const throttle = createThrottle(250, action)
+  throttle.request()
+  await vi.advanceTimersByTimeAsync(100)
+  throttle.request()
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(action).toHaveBeenCalledTimes(2)
+})
+
+test('does nothing after it was stopped', async () => {
+  const action = vi.fn(async () => {})
+  const throttle = createThrottle(250, action)
+  throttle.request()
+  throttle.request()
+  throttle.stop()
+  throttle.request()
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(action).toHaveBeenCalledTimes(1)
+})

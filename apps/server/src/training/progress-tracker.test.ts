@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import { ProgressTracker } from './progress-tracker.ts'
+
+const config = { blocks: 2, epochs: 2, batch_size: 100 }
+
+/** A tracker and its clock, in seconds. */
+function trackerWithClock() {
+  let now = 0
+  return { tracker: new ProgressTracker(config, () => now * 1000), at: (seconds: number) => void (now = seconds) }
+}
+
+test('counts the steps of all blocks and leaves the head out', () => {
+  const { tracker } = trackerWithClock()
+  tracker.setStep(0, 500)
+  tracker.setStep(1, 7)
+  tracker.setStep(2, 3)
+  expect(tracker.progress(0, 10)).toMatchObject({ epoch: 0, epochs: 2, step: 10, steps: 40, fraction: 0.25 })
+})
+
+test('knows neither steps nor time before the data is known', () => {
+  const { tracker } = trackerWithClock()
+  expect(tracker.progress(0, null)).toMatchObject({ steps: null, fraction: 0, images_per_second: null, eta_seconds: null })
+})
+
+test('measures speed over the last half minute', () => {
+  const { tracker, at } = trackerWithClock()
+  tracker.progress(0, 1000)
+  at(1)
+  expect(tracker.progress(0, 1000).images_per_second).toBeNull()
+  for (let second = 2; second <= 60; second++) {
+    at(second)
+    // ten times faster from the thirtieth second on
+    tracker.setStep(1, second <= 30 ? second : 30 + (second - 30) * 10)
+    tracker.progress(0, 1000)
+  }
+  expect(tracker.progress(0, 1000)).toMatchObject({ step: 330, images_per_second: 1000, eta_seconds: 367 })
+})
+
+test('is not at the end before the last evaluation', () => {
+  const { tracker } = trackerWithClock()
+  tracker.setStep(1, 20)
+  tracker.setStep(2, 20)
+  expect(tracker.progress(2, 10).fraction).toBe(0.99)
+})
+
+test('a block that was set back never gives a negative speed', () => {
+  const { tracker, at } = trackerWithClock()
+  tracker.setStep(1, 10)
+  tracker.progress(0, 10)
+  at(5)
+  tracker.setStep(1, 0)
+  expect(tracker.progress(0, 10)).toMatchObject({ step: 0, images_per_second: null })
+  at(10)
+  tracker.setStep(1, 5)
+  expect(tracker.progress(0, 10)).toMatchObject({ step: 5, images_per_second: 100 })
+})
+
+test('the training loss is the mean of the newest losses of the blocks', () => {
+  const { tracker } = trackerWithClock()
+  expect(tracker.trainLoss()).toBeNull()
+  tracker.setLoss(1, 9)
+  tracker.setLoss(1, 1)
+  tracker.setLoss(2, 2)
+  tracker.setLoss(0, 100)
+  expect(tracker.trainLoss()).toBe(1.5)
+})
