@@ -1,0 +1,175 @@
+import { backend_util } from '@tensorflow/tfjs-core'
+import { UnsupportedOpError } from '../errors.ts'
+import type { Graph, Value, ValueDtype } from '../graph/graph.ts'
+import type { Lowering, Lowerings } from '../trace/lowering.ts'
+import { binary, cast, reshape, unary, where } from './build.ts'
+
+/** Kernels that are one ONNX operator on one tensor `x`. */
+const unaryOps = {
+  Abs: 'Abs',
+  Acos: 'Acos',
+  Acosh: 'Acosh',
+  Asin: 'Asin',
+  Asinh: 'Asinh',
+  Atan: 'Atan',
+  Atanh: 'Atanh',
+  Ceil: 'Ceil',
+  Cos: 'Cos',
+  Cosh: 'Cosh',
+  Erf: 'Erf',
+  Exp: 'Exp',
+  Floor: 'Floor',
+  Log: 'Log',
+  Neg: 'Neg',
+  Reciprocal: 'Reciprocal',
+  Relu: 'Relu',
+  Round: 'Round',
+  Sigmoid: 'Sigmoid',
+  Sign: 'Sign',
+  Sin: 'Sin',
+  Sinh: 'Sinh',
+  Softplus: 'Softplus',
+  Sqrt: 'Sqrt',
+  Tan: 'Tan',
+  Tanh: 'Tanh',
+} as const
+
+const comparisons = {
+  Equal: 'Equal',
+  Greater: 'Greater',
+  GreaterEqual: 'GreaterOrEqual',
+  Less: 'Less',
+  LessEqual: 'LessOrEqual',
+  LogicalAnd: 'And',
+  LogicalOr: 'Or',
+  LogicalXor: 'Xor',
+} as const
+
+export const elementWiseLowerings: Lowerings = {
+  ...mapValues(
+    unaryOps,
+    (op): Lowering =>
+      (graph, { x }) =>
+        unary(graph, op, x!),
+  ),
+  ...mapValues(
+    comparisons,
+    (op): Lowering =>
+      (graph, { a, b }) =>
+        binary(graph, op, a!, b!, 'bool'),
+  ),
+  Add: (graph, { a, b }) => (isFill(a!, 0) && fits(b!, a!) ? b! : isFill(b!, 0) && fits(a!, b!) ? a! : binary(graph, 'Add', a!, b!)),
+  Sub: (graph, { a, b }) => (isFill(b!, 0) && fits(a!, b!) ? a! : binary(graph, 'Sub', a!, b!)),
+  Multiply: (graph, { a, b }) => multiply(graph, a!, b!),
+  RealDiv: (graph, { a, b }) => (isFill(b!, 1) && fits(a!, b!) ? a! : binary(graph, 'Div', a!, b!)),
+  FloorDiv: (graph, { a, b }) => floorDiv(graph, a!, b!),
+  Maximum: (graph, { a, b }) => binary(graph, 'Max', a!, b!),
+  Minimum: (graph, { a, b }) => binary(graph, 'Min', a!, b!),
+  Pow: (graph, { a, b }) => binary(graph, 'Pow', a!, b!),
+  SquaredDifference: (graph, { a, b }) => square(graph, binary(graph, 'Sub', a!, b!)),
+  Square: (graph, { x }) => square(graph, x!),
+  AddN: (graph, inputs) => Object.values(inputs).reduce((sum, x) => binary(graph, 'Add', sum, x)),
+
+  Rsqrt: (graph, { x }) => unary(graph, 'Reciprocal', unary(graph, 'Sqrt', x!)),
+  Log1p: (graph, { x }) => log1p(graph, x!),
+  Expm1: (graph, { x }) => expm1(graph, x!),
+  NotEqual: (graph, { a, b }) => unary(graph, 'Not', binary(graph, 'Equal', a!, b!, 'bool')),
+  LogicalNot: (graph, { x }) => unary(graph, 'Not', x!),
+  IsNan: (graph, { x }) => graph.add('IsNaN', [x!], { shape: x!.shape, dtype: 'bool' }),
+
+  Step: (graph, { x }, { alpha }: { alpha: number }) => {
+    const positive = binary(graph, 'Greater', x!, graph.fill(0, [], x!.dtype), 'bool')
+    if (!alpha) return cast(graph, positive, 'float32')
+    return where(graph, positive, graph.fill(1, [], 'float32'), graph.fill(alpha, [], 'float32'))
+  },
+  Relu6: (graph, { x }) => clip(graph, x!, 0, 6),
+  Elu: (graph, { x }) => unary(graph, 'Elu', x!),
+  Selu: (graph, { x }) =>
+    unary(graph, 'Selu', x!, {
+      alpha: { float: backend_util.SELU_SCALEALPHA / backend_util.SELU_SCALE },
+      gamma: { float: backend_util.SELU_SCALE },
+    }),
+  EluGrad: (graph, { dy, y }) => {
+    const slope = binary(graph, 'Add', y!, graph.fill(1, [], 'float32'))
+    return where(graph, isAtLeast(graph, y!, 0), dy!, binary(graph, 'Mul', dy!, slope))
+  },
+  LeakyRelu: (graph, { x }, { alpha }: { alpha: number }) => unary(graph, 'LeakyRelu', x!, { alpha: { float: alpha } }),
+  Prelu: (graph, { x, alpha }) => where(graph, isAtLeast(graph, x!, 0), x!, binary(graph, 'Mul', x!, alpha!)),
+  ClipByValue: (graph, { x }, { clipValueMin, clipValueMax }: { clipValueMin: number; clipValueMax: number }) =>
+    clip(graph, x!, clipValueMin, clipValueMax),
+
+  Cast: (graph, { x }, { dtype }: { dtype: string }) => {
+    if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') throw new UnsupportedOpError('Cast', `dtype ${dtype}`)
+    return cast(graph, x!, dtype)
+  },
+  Select: (graph, { condition, t, e }) => {
+    // a vector of conditions chooses whole rows
+    const rows = condition!.shape.length === 1 && t!.shape.length > 1
+    const shape = rows ? [...condition!.shape, ...t!.shape.slice(1).map(() => 1)] : condition!.shape
+    return where(graph, reshape(graph, condition!, shape), t!, e!)
+  },
+}
+
+export function multiply(graph: Graph, a: Value, b: Value): Value {
+  if (isFill(b, 1) && fits(a, b)) return a
+  if (isFill(a, 1) && fits(b, a)) return b
+  return binary(graph, 'Mul', a, b)
+}
+
+/** Division rounded towards −∞, in double precision, which holds every int32. */
+function floorDiv(graph: Graph, a: Value, b: Value): Value {
+  if (a.dtype === 'float32') return unary(graph, 'Floor', binary(graph, 'Div', a, b))
+  const quotient = binary(graph, 'Div', a, b)
+  // integer division rounds towards 0: one too many where the signs differ and something is left
+  const rest = binary(graph, 'Sub', a, binary(graph, 'Mul', quotient, b))
+  const zero = graph.fill(0, [], a.dtype)
+  const differs = binary(graph, 'Less', binary(graph, 'Mul', unary(graph, 'Sign', rest), unary(graph, 'Sign', b)), zero, 'bool')
+  return binary(graph, 'Sub', quotient, cast(graph, differs, a.dtype))
+}
+
+function square(graph: Graph, x: Value): Value {
+  return binary(graph, 'Mul', x, x)
+}
+
+/** log(1 + x), exact for small x (W. Kahan): u = 1 + x loses digits of x, x/(u − 1) gives them back. */
+function log1p(graph: Graph, x: Value): Value {
+  const one = graph.fill(1, [], 'float32')
+  const u = binary(graph, 'Add', x, one)
+  const infinite = binary(graph, 'Equal', u, graph.fill(Infinity, [], 'float32'), 'bool')
+  const exact = binary(graph, 'Mul', unary(graph, 'Log', u), binary(graph, 'Div', x, binary(graph, 'Sub', u, one)))
+  return where(graph, binary(graph, 'Equal', u, one, 'bool'), x, where(graph, infinite, u, exact))
+}
+
+/** exp(x) − 1, exact for small x. */
+function expm1(graph: Graph, x: Value): Value {
+  // tanh keeps its precision near 0: exp(x) − 1 = (exp(x) + 1)·tanh(x/2)
+  const half = binary(graph, 'Mul', x, graph.fill(0.5, [], 'float32'))
+  const e = unary(graph, 'Exp', x)
+  const one = graph.fill(1, [], 'float32')
+  const small = binary(graph, 'Mul', binary(graph, 'Add', e, one), unary(graph, 'Tanh', half))
+  const isSmall = binary(graph, 'Less', unary(graph, 'Abs', x), one, 'bool')
+  return where(graph, isSmall, small, binary(graph, 'Sub', e, one))
+}
+
+function clip(graph: Graph, x: Value, min: number, max: number): Value {
+  const limits = [graph.fill(min, [], x.dtype), graph.fill(max, [], x.dtype)]
+  return graph.add('Clip', [x, ...limits], { shape: x.shape, dtype: x.dtype })
+}
+
+function isAtLeast(graph: Graph, x: Value, limit: number): Value {
+  return binary(graph, 'GreaterOrEqual', x, graph.fill(limit, [], x.dtype), 'bool' satisfies ValueDtype)
+}
+
+function isFill(x: Value, value: number): boolean {
+  return x.constant === value
+}
+
+/** Whether the result of an operator on `x` and a neutral `other` is `x` as it is. */
+function fits(x: Value, other: Value): boolean {
+  const shape = backend_util.assertAndGetBroadcastShape([...x.shape], [...other.shape])
+  return shape.length === x.shape.length && shape.every((n, i) => n === x.shape[i])
+}
+
+function mapValues<T, U>(object: Readonly<Record<string, T>>, f: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, f(value)]))
+}
