@@ -6,8 +6,6 @@ export type PredictionResult = Extract<PredictionOutcome, { ok: true }>
 
 export interface PredictionPoolOptions {
   readonly workerEntry: string
-  /** tasks that may wait; beyond it they are refused */
-  readonly maxWaiting?: number
   /** the thread ended by itself; the next task starts another */
   readonly onWorkerLost?: (error: Error) => void
 }
@@ -19,48 +17,29 @@ interface WaitingTask {
   readonly reject: (error: Error) => void
 }
 
-/** More tasks are waiting than the pool takes. */
-export class PoolBusyError extends ApiError {
-  constructor() {
-    super('OVERLOADED', 'Too many predictions are waiting; try again in a second', { status: 503, title: 'The server is busy' })
-  }
-}
-
 /**
  * A thread that keeps networks warm, and the line in front of it. One thread: it answers in milliseconds, a second one would hold every network twice,
  * and the other cores belong to the trainers. The line is kept here because the pool can only cancel what already runs by killing its thread.
  */
 export class PredictionPool {
   readonly #threads: Piscina<PredictionTask, PredictionOutcome>
-  readonly #maxWaiting: number
   readonly #onWorkerLost: (error: Error) => void
   #waiting: WaitingTask[] = []
   #busy = false
 
-  constructor({ workerEntry, maxWaiting = 64, onWorkerLost = () => undefined }: PredictionPoolOptions) {
+  constructor({ workerEntry, onWorkerLost = () => undefined }: PredictionPoolOptions) {
     this.#threads = new Piscina({ filename: workerEntry, minThreads: 0, maxThreads: 1, idleTimeout: Infinity, maxQueue: 1 })
     this.#threads.on('error', onWorkerLost)
-    this.#maxWaiting = maxWaiting
     this.#onWorkerLost = onWorkerLost
-  }
-
-  get waiting(): number {
-    return this.#waiting.length
-  }
-
-  /** @throws {PoolBusyError} if `count` tasks more do not fit into the line */
-  checkRoom(count: number): void {
-    if (this.#waiting.length + count > this.#maxWaiting) throw new PoolBusyError()
   }
 
   /**
    * Runs a task when those before it are done. One that is aborted while it waits is never run.
    *
-   * @throws {ApiError} OVERLOADED, MODEL_UNUSABLE, PREDICTION_INTERRUPTED; the signal's reason
+   * @throws {ApiError} MODEL_UNUSABLE, PREDICTION_INTERRUPTED; the signal's reason
    */
   run(task: PredictionTask, signal: AbortSignal): Promise<PredictionResult> {
     return new Promise((resolve, reject) => {
-      this.checkRoom(1)
       this.#waiting.push({ task, signal, resolve, reject })
       void this.#work()
     })

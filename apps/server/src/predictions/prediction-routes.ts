@@ -50,6 +50,7 @@ export async function predictionRoutes(app: FastifyInstance) {
   await app.register(multipart, {
     limits: { fileSize: maxFileBytes, files: 1, fields: 10, fieldNameSize: 100, fieldSize: 1000, parts: 11 },
   })
+  app.removeContentTypeParser('text/plain')
   app.decorateRequest('imageFile', null)
 
   api(app).route({

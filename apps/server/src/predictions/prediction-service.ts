@@ -23,10 +23,14 @@ export interface PredictionServiceParts {
 /** Networks of ended runs, whose checkpoints do not change any more, kept so that a prediction asks the database once. */
 const maxKnownModels = 32
 
+/** Requests being decoded, waiting or computed; beyond it they are refused. Each has at most one task in the line of the pool. */
+const maxRequests = 64
+
 /** Puts images through the network of a run. */
 export class PredictionService {
   readonly #parts: PredictionServiceParts
   readonly #models = new Map<string, ModelReference>()
+  #requests = 0
 
   constructor(parts: PredictionServiceParts) {
     this.#parts = parts
@@ -45,9 +49,21 @@ export class PredictionService {
    * @throws {ApiError} NO_MODEL, RUN_NOT_FOUND, RUN_HAS_NO_MODEL; IMAGE_… naming the field; OVERLOADED
    */
   async predict(files: readonly ImageFile[], options: PredictOptions, signal: AbortSignal): Promise<PredictResponse> {
+    if (this.#requests >= maxRequests)
+      throw new ApiError('OVERLOADED', 'Too many predictions are waiting; try again in a second', {
+        status: 503,
+        title: 'The server is busy',
+      })
+    this.#requests++
+    try {
+      return await this.#predict(files, options, signal)
+    } finally {
+      this.#requests--
+    }
+  }
+
+  async #predict(files: readonly ImageFile[], options: PredictOptions, signal: AbortSignal): Promise<PredictResponse> {
     const startedAt = performance.now()
-    const groups = Math.ceil(files.length / groupSize)
-    this.#parts.pool.checkRoom(groups)
     const run = await this.#findRun(options.run_id)
     const model = await this.#modelOf(run)
     const facts = datasetCatalog[run.dataset]

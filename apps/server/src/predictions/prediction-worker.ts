@@ -6,6 +6,9 @@ import { groupSize, type ModelReference, type PredictionOutcome, type Prediction
 
 /** The thread that runs networks for predictions, one task after the other. It keeps the last few compiled. */
 
+/** For the system page, which asks from a process of its own: the server itself loads no native engine. */
+export { describeDevices } from '@noprop/engine'
+
 const maxModels = 3
 
 interface CompiledChain {

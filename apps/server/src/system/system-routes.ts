@@ -7,7 +7,7 @@ import { createDeviceList } from './device-list.ts'
 
 /** What this server runs on, and what it is doing. */
 export async function systemRoutes(app: FastifyInstance) {
-  const devices = createDeviceList()
+  const devices = createDeviceList(app.config.predictionWorkerEntry)
 
   api(app).route({
     method: 'GET',

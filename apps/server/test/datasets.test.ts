@@ -1,0 +1,72 @@
+import type { Dataset } from '@noprop/contract'
+import { readImage } from '@noprop/datasets'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { problem, TestServer } from './support/test-server.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await TestServer.start({ datasetsDir: null })
+})
+afterAll(() => server.close())
+
+async function pixelsOf(url: string): Promise<{ response: Response; pixels: Uint8Array }> {
+  const response = await fetch(url)
+  const { data } = await sharp(Buffer.from(await response.arrayBuffer()))
+    .toColourspace('b-w')
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+  return { response, pixels: Uint8Array.from(data) }
+}
+
+test('every dataset is listed with where its files are', async () => {
+  const { status, body } = await server.get<{ items: Dataset[] }>('/v1/datasets')
+  expect(status).toBe(200)
+  expect(body.items.map(({ name, source, image_shape, train_examples }) => [name, source, image_shape, train_examples])).toEqual([
+    ['mnist', 'download', [28, 28, 1], 60_000],
+    ['synthetic-digits', 'generated', [28, 28, 1], 60_000],
+  ])
+})
+
+test('an image is a PNG of its very pixels, which a browser may keep', async () => {
+  const { response, pixels } = await pixelsOf(`${server.url}/v1/datasets/synthetic-digits/images/test/9999`)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toBe('image/png')
+  expect(response.headers.get('cache-control')).toBe('private, max-age=3600')
+  expect(pixels).toEqual(await readImage('synthetic-digits', 'test', 9999, { dataDir: server.dataDir }))
+})
+
+test.each([
+  ['/v1/datasets/synthetic-digits/images/test/10000', 404, '/index'],
+  ['/v1/datasets/cats/images/test/0', 404, '/name'],
+  ['/v1/datasets/__proto__/images/test/0', 404, '/name'],
+  ['/v1/datasets/synthetic-digits/images/test/-1', 400, '/index'],
+  ['/v1/datasets/synthetic-digits/images/test/1.5', 400, '/index'],
+  ['/v1/datasets/synthetic-digits/images/validation/0', 400, '/split'],
+])('%s is refused, naming the field', async (path, status, pointer) => {
+  const answer = await server.get(path)
+  expect(answer.status).toBe(status)
+  expect(problem(answer).errors?.map((error) => error.pointer)).toEqual([pointer])
+})
+
+test('an image of a set that is not on this machine is a conflict that says how to get it', async () => {
+  const answer = await server.get('/v1/datasets/mnist/images/train/0')
+  expect(answer.status).toBe(409)
+  expect(problem(answer)).toMatchObject({ code: 'DATASET_UNAVAILABLE' })
+  expect(problem(answer).detail).toContain('A run on this dataset downloads it')
+})
+
+const datasetsDir = process.env['NOPROP_DATASETS_DIR']
+describe.skipIf(!datasetsDir)('MNIST from NOPROP_DATASETS_DIR', () => {
+  test('is local, and its images are shown', async () => {
+    const withFiles = await TestServer.start({ datasetsDir })
+    try {
+      const { body } = await withFiles.get<{ items: Dataset[] }>('/v1/datasets')
+      expect(body.items[0]).toMatchObject({ name: 'mnist', source: 'local' })
+      const { pixels } = await pixelsOf(`${withFiles.url}/v1/datasets/mnist/images/train/59999`)
+      expect(pixels).toEqual(await readImage('mnist', 'train', 59_999, { dataDir: withFiles.dataDir, datasetsDir }))
+    } finally {
+      await withFiles.close()
+    }
+  })
+})

@@ -1,0 +1,124 @@
+import { writeFile } from 'node:fs/promises'
+import type { PredictResponse } from '@noprop/contract'
+import { datasetCatalog, normalizePixels, readImage } from '@noprop/datasets'
+import { type HostTensors, openDevice } from '@noprop/engine'
+import { buildModel, encodeCheckpoint } from '@noprop/noprop'
+import sharp from 'sharp'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { storeRun } from './fixtures/stored-run.ts'
+import { problem, TestServer } from './support/test-server.ts'
+
+/** The worker thread that ships, on networks with random weights. */
+const config = { blocks: 3, channels: [4, 8, 8], features: 32, noise_samples: 1 }
+const imageShape = [28, 28, 1] as const
+const model = buildModel({
+  method: 'noprop-dt',
+  embedding: 'one-hot',
+  ...config,
+  channels: [4, 8, 8],
+  dropout: 0.2,
+  eta: 0.1,
+  weightDecay: 1e-3,
+  noiseSamples: 1,
+  imageShape,
+  numClasses: 10,
+})
+
+const statesOf = (seed: number) => new Map(model.units.map((unit) => [unit.block, unit.initialState(seed)]))
+const filesOf = (states: ReadonlyMap<number, HostTensors>, epoch: number) =>
+  [...states].map(([block, state]) => ({
+    block,
+    epoch,
+    step: 10 * epoch,
+    bytes: encodeCheckpoint({ config, block, epoch, step: 10 * epoch, state }),
+  }))
+
+let server: TestServer
+let images: Uint8Array[]
+let instances: { b64: string }[]
+
+beforeAll(async () => {
+  server = await TestServer.start()
+  images = await Promise.all(Array.from({ length: 11 }, (_, i) => readImage('synthetic-digits', 'test', i, { dataDir: '' })))
+  instances = await Promise.all(
+    images.map(async (pixels) => {
+      const png = await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } })
+        .png()
+        .toBuffer()
+      return { b64: png.toString('base64') }
+    }),
+  )
+})
+afterAll(() => server.close())
+
+async function predict(body: object): Promise<PredictResponse> {
+  const answer = await server.request<PredictResponse>('POST', '/predict', body)
+  if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
+  return answer.body
+}
+const probabilitiesOf = ({ predictions }: PredictResponse) => predictions.map(({ probabilities }) => probabilities)
+
+function expectClose(actual: readonly number[], expected: ArrayLike<number>) {
+  expect(actual).toHaveLength(expected.length)
+  // two ways to sum the same products in 32-bit floating point
+  actual.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-4))
+}
+
+test('the answer is what the chain computes from the checkpoints, block by block, on the reference device', async () => {
+  const states = statesOf(5)
+  const runId = await storeRun(server, { config, checkpoints: [...filesOf(statesOf(4), 1), ...filesOf(states, 2)] })
+  const { predictions, device } = await predict({ instances: instances.slice(0, 2), run_id: runId, return_chain: true, seed: 9 })
+  expect(device).toContain('ONNX Runtime')
+
+  const chain = model.chain({ batchSize: 2, samples: [false] })
+  const reference = await openDevice('reference')
+  const program = await reference.compile(chain.program, { constants: chain.weights(states) })
+  const pixels = normalizePixels(Buffer.concat(images.slice(0, 2)), datasetCatalog.mnist.normalization)
+  const expected = chain.read(await program.run(chain.inputs(pixels, [0, 1], 9)))
+  predictions.forEach((prediction, i) => {
+    expectClose(prediction.head!.probabilities, expected.head[0]!.subarray(10 * i, 10 * i + 10))
+    prediction.chain!.forEach(({ probabilities }, t) =>
+      expectClose(probabilities, expected.estimates[t]![0]!.subarray(10 * i, 10 * i + 10)),
+    )
+    expect(prediction.probabilities).toEqual(prediction.chain!.at(-1)!.probabilities)
+    expect(prediction.index).toBe(prediction.probabilities.indexOf(Math.max(...prediction.probabilities)))
+    expect(prediction.label).toBe(String(prediction.index))
+  })
+  reference.dispose()
+})
+
+test('images get the same answer alone and in groups', async () => {
+  const run_id = await storeRun(server, { config, checkpoints: filesOf(statesOf(1), 1) })
+  const together = probabilitiesOf(await predict({ instances, run_id }))
+  expect(together).toHaveLength(11)
+  expectClose(probabilitiesOf(await predict({ instances: instances.slice(0, 1), run_id }))[0]!, together[0]!)
+  expectClose(probabilitiesOf(await predict({ instances: instances.slice(0, 9), run_id }))[8]!, together[8]!)
+})
+
+test('the noise follows the seed; without noise the answer is always the same', async () => {
+  const run_id = await storeRun(server, { config, checkpoints: filesOf(statesOf(2), 1) })
+  const ask = async (options: object) => probabilitiesOf(await predict({ instances: instances.slice(0, 1), run_id, ...options }))[0]!
+  const noisy = await ask({ noise: true, seed: 1 })
+  expect(await ask({ noise: true, seed: 1 })).toEqual(noisy)
+  expect(await ask({ noise: true, seed: 2 })).not.toEqual(noisy)
+  expect(await ask({ seed: 1 })).toEqual(await ask({ seed: 1 }))
+})
+
+test('more networks than the worker keeps are all still answered', async () => {
+  const ids: string[] = []
+  for (let seed = 10; seed < 15; seed++) ids.push(await storeRun(server, { config, checkpoints: filesOf(statesOf(seed), 1) }))
+  const ask = async (run_id: string) => probabilitiesOf(await predict({ instances: instances.slice(0, 1), run_id }))[0]!
+  const first = []
+  for (const id of ids) first.push(await ask(id))
+  expect(new Set(first.map(String)).size).toBe(5)
+  for (const [i, id] of ids.entries()) expect(await ask(id)).toEqual(first[i])
+})
+
+test('a checkpoint that is not the recorded one is refused, and nothing is computed from it', async () => {
+  const files = filesOf(statesOf(3), 1)
+  const run_id = await storeRun(server, { config, checkpoints: files })
+  const { id } = (await server.app.db.checkpoint.findFirst({ where: { runId: run_id, block: 2 } }))!
+  await writeFile(server.app.checkpointPath(run_id, id), files[1]!.bytes)
+  const answer = await server.request('POST', '/predict', { instances: instances.slice(0, 1), run_id })
+  expect(problem(answer)).toMatchObject({ status: 500, code: 'MODEL_UNUSABLE', detail: expect.stringContaining('block 2') })
+})
