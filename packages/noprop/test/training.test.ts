@@ -13,14 +13,19 @@ const model = buildModel(tinyConfig)
 const [head, firstBlock, secondBlock, lastBlock] = model.units as [TrainingUnit, TrainingUnit, TrainingUnit, TrainingUnit]
 const batchSize = 6
 const batch = syntheticBatch(tinyConfig, batchSize)
-const at = (step: number, seed = 1) => ({ seed, step, learningRate: 1e-2 })
+const at = (step: number, seed = 1, learningRate = 1e-2) => ({ seed, step, learningRate })
 
-function train(unit: TrainingUnit, steps: number, seed = 1): { state: HostTensors; metrics: Record<string, number>[] } {
+interface Trained {
+  readonly state: HostTensors
+  readonly metrics: readonly Record<string, number>[]
+}
+
+function train(unit: TrainingUnit, steps: number, seed = 1, learningRate = 1e-2): Trained {
   const program = unit.trainingProgram(batchSize)
   let state = unit.initialState(seed)
   const metrics: Record<string, number>[] = []
   for (let step = 0; step < steps; step++) {
-    const result = runProgram(program, state, unit.stepInputs(batch, at(step, seed)))
+    const result = runProgram(program, state, unit.stepInputs(batch, at(step, seed, learningRate)))
     state = result.state
     metrics.push(unit.readMetrics(result.outputs))
   }
@@ -37,10 +42,10 @@ describe.each([
   ['the head', head],
 ])('training %s', (_, unit) => {
   it('lowers its loss', () => {
-    const { metrics } = train(unit, 40)
-    const loss = metrics.map((values) => values['denoising_loss'] ?? values['cross_entropy']!)
+    const learner = buildModel({ ...tinyConfig, dropout: 0, noiseSamples: 4 }).units[unit.block]!
+    const loss = train(learner, 40, 1, 3e-2).metrics.map((values) => values['denoising_loss'] ?? values['cross_entropy']!)
     const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length
-    expect(mean(loss.slice(-10))).toBeLessThan(0.85 * mean(loss.slice(0, 10)))
+    expect(mean(loss.slice(-5))).toBeLessThan(0.6 * mean(loss.slice(0, 5)))
   })
 
   it('gives the same bits for the same seed and others for another', () => {
@@ -74,9 +79,8 @@ describe.each([
       const result = program.run(toTensors(program.state, state), toTensors(program.inputs, inputs))
       return Object.entries(result.state).map(([name, tensor]) => [name, tensor.shape])
     })
-    expect(Object.fromEntries(next)).toEqual(
-      Object.fromEntries(Object.entries(program.state).map(([name, { shape }]) => [name, [...shape]])),
-    )
+    expect(next.length).toBeGreaterThan(0)
+    for (const [name, shape] of next) expect(shape, String(name)).toEqual(program.state[String(name)]!.shape)
   })
 
   it('refuses a label that is no class', () => {

@@ -1,6 +1,6 @@
 /** @file AdamW (Loshchilov & Hutter, arXiv:1711.05101) as a pure function, with the defaults and the decoupled decay of PyTorch. */
 
-import { add, div, mul, type NamedTensorMap, type Scalar, sqrt, square, sub, sum, type Tensor, zeros } from '@tensorflow/tfjs-core'
+import { add, div, mul, type NamedTensorMap, type Scalar, sqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core'
 
 const beta1 = 0.9
 const beta2 = 0.999
@@ -60,24 +60,26 @@ export interface AdamwResult {
  * One step on every weight that `names` lists.
  *
  * @param state     weights under their names, moments under the names with their prefixes
- * @param gradients by weight name; a weight without one has gradient 0 and only decays
+ * @param gradients by weight name; a weight without one has gradient 0: it only decays, and its moments stay as they are
  */
 export function adamwStep(state: NamedTensorMap, names: readonly string[], gradients: NamedTensorMap, inputs: AdamwInputs): AdamwResult {
   const result: NamedTensorMap = {}
   const squaredNorms = { gradient: [] as Tensor[], update: [] as Tensor[], weight: [] as Tensor[] }
   for (const name of names) {
     const weight = state[name]!
-    const gradient = gradients[name] ?? zeros(weight.shape)
-    const squaredGradient = square(gradient)
-    const m = add(mul(state[optimizerPrefix.m + name]!, beta1), gradient)
-    const v = add(mul(state[optimizerPrefix.v + name]!, beta2), squaredGradient)
-    const direction = div(m, add(sqrt(v), inputs.denominatorOffset))
-    const update = add(mul(direction, inputs.stepSize), mul(weight, inputs.decay))
-
+    const gradient = gradients[name]
+    let update: Tensor = mul(weight, inputs.decay)
+    if (gradient) {
+      const squaredGradient = square(gradient)
+      const m = add(mul(state[optimizerPrefix.m + name]!, beta1), gradient)
+      const v = add(mul(state[optimizerPrefix.v + name]!, beta2), squaredGradient)
+      const direction = div(m, add(sqrt(v), inputs.denominatorOffset))
+      update = add(mul(direction, inputs.stepSize), update)
+      result[optimizerPrefix.m + name] = m
+      result[optimizerPrefix.v + name] = v
+      squaredNorms.gradient.push(sum(squaredGradient))
+    }
     result[name] = sub(weight, update)
-    result[optimizerPrefix.m + name] = m
-    result[optimizerPrefix.v + name] = v
-    squaredNorms.gradient.push(sum(squaredGradient))
     squaredNorms.update.push(sum(square(update)))
     squaredNorms.weight.push(sum(square(weight)))
   }

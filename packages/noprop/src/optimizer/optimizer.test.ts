@@ -69,12 +69,14 @@ describe('AdamW', () => {
 
   it('only decays a weight without a gradient', () => {
     tf.tidy(() => {
-      const state = { w: tf.tensor1d([2, -4]), [`${optimizerPrefix.m}w`]: tf.zeros([2]), [`${optimizerPrefix.v}w`]: tf.zeros([2]) }
+      const moments = (name: string) => ({ [optimizerPrefix.m + name]: tf.zeros([2]), [optimizerPrefix.v + name]: tf.zeros([2]) })
+      const state = { w: tf.tensor1d([2, -4]), u: tf.tensor1d([1, 1]), ...moments('w'), ...moments('u') }
       const { stepSize, denominatorOffset, decay } = adamwScalars({ step: 0, learningRate: 0.5, weightDecay: 0.1 })
       const inputs = { stepSize: tf.scalar(stepSize), denominatorOffset: tf.scalar(denominatorOffset), decay: tf.scalar(decay) }
-      const { state: next, gradientNorm } = adamwStep(state, ['w'], {}, inputs)
+      const { state: next, gradientNorm } = adamwStep(state, ['w', 'u'], { u: tf.tensor1d([3, 4]) }, inputs)
       expectAllClose(next['w']!.dataSync(), [1.9, -3.8])
-      expect(gradientNorm.dataSync()[0]).toBe(0)
+      expect(Object.keys(next).sort()).toEqual(['optimizer.m/u', 'optimizer.v/u', 'u', 'w'])
+      expect(gradientNorm.dataSync()[0]).toBeCloseTo(5, 5)
     })
   })
 
