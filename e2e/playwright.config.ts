@@ -29,7 +29,6 @@ export default defineConfig({
     viewport: { width: 1280, height: 900 },
     colorScheme: 'light',
     actionTimeout: 15_000,
-    trace: 'retain-on-failure',
     screenshot: 'only-on-failure',
     launchOptions: browser.executablePath
       ? { executablePath: browser.executablePath, args: quietSystemBrowser, chromiumSandbox: false }

@@ -17,7 +17,12 @@ interface WorkerFixtures {
   trainedRun: Run
 }
 
-export const test = base.extend<object, WorkerFixtures>({
+interface TestFixtures {
+  /** Keeps what the server wrote to its terminal, where a test fails. */
+  serverLog: void
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
   stack: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads the fixtures that are needed from this pattern
     async ({}, use) => {
@@ -39,6 +44,13 @@ export const test = base.extend<object, WorkerFixtures>({
     { scope: 'worker', timeout: 180_000 },
   ],
   baseURL: ({ stack }, use) => use(stack.url),
+  serverLog: [
+    async ({ stack }, use, testInfo) => {
+      await use()
+      if (testInfo.status !== testInfo.expectedStatus) await testInfo.attach('server.log', { body: stack.log(), contentType: 'text/plain' })
+    },
+    { auto: true },
+  ],
 })
 
 export { expect } from '@playwright/test'

@@ -3,12 +3,12 @@ import { readChartInk } from '../support/chart-ink.ts'
 import { expectStatus, startRun } from '../support/run-actions.ts'
 import { digits, expect, test } from '../support/test.ts'
 
-/** Long enough to look at it while it learns, short enough to wait for. */
+/** Long enough to look at it while it learns (20 seconds on two cores), short enough to wait for. */
 const shortQuickRun = {
   dataset: digits,
   preset: 'quick',
   advanced: {
-    'Training images': '6000',
+    'Training images': '3500',
     'Test images': '1000',
     'Validation images': '500',
     Epochs: '5',
@@ -20,6 +20,7 @@ test('a run that is started in the dashboard is drawn while it learns, survives 
   page,
   api,
 }, testInfo) => {
+  test.setTimeout(300_000)
   const id = await startRun(page, { ...shortQuickRun, name: 'watched' })
   await expect(page.getByRole('heading', { name: 'watched' })).toBeVisible()
   await expectStatus(page, 'running', 30_000)
@@ -47,7 +48,7 @@ test('a run that is started in the dashboard is drawn while it learns, survives 
   await expect.poll(() => pointsOf(page, 'denoising_loss')).toBeGreaterThanOrEqual(later.points)
   expect((await readChartInk(loss)).coloured, 'the history is drawn again').toBeGreaterThan(later.ink.coloured * 0.8)
 
-  await expectStatus(page, 'succeeded', 120_000)
+  await expectStatus(page, 'succeeded', 200_000)
   const run = await api.getRun(id)
   expect(run.metrics['test_accuracy']).toBeGreaterThan(0.5)
   await expect(page.getByTestId('test-accuracy')).toContainText(percent(run.metrics['test_accuracy']!))
