@@ -25,6 +25,7 @@ export interface Config {
   /** null: looked up in the .git folder */
   readonly gitCommit: string | null
   readonly trainerEntry: string
+  readonly calibrateEntry: string
   readonly predictionWorkerEntry: string
   readonly dashboardDir: string
   readonly migrationsDir: string
@@ -101,6 +102,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: read('LOG_LEVEL', environment.LOG_LEVEL),
     gitCommit: read('NOPROP_GIT_COMMIT', environment.NOPROP_GIT_COMMIT),
     trainerEntry: join(root, 'dist/trainer/main.js'),
+    calibrateEntry: join(root, 'dist/trainer/calibrate.js'),
     predictionWorkerEntry: join(root, 'dist/server/prediction-worker.js'),
     dashboardDir: join(root, 'dist/dashboard'),
     migrationsDir: join(root, 'prisma/migrations'),

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
+import { calibrateMachine } from './runs/calibrate-machine.ts'
 
 /** Longest time that an orderly end may take. */
 const shutdownTimeoutMs = 5000
@@ -19,6 +20,9 @@ export async function serve(config: Config): Promise<FastifyInstance> {
     throw error
   }
   console.log(`NoProp Studio listens on ${urlOf(app)}`)
+  // a machine that is busy with a run would be timed too slow; the next start tries again
+  const isIdle = app.trainers.slots().every(({ state }) => state === 'stopped')
+  if (isIdle) void calibrateMachine({ dataDir: config.dataDir, calibrateEntry: config.calibrateEntry, log: app.log, signal: app.closing })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void shutDown(app, signal))
   return app
 }
