@@ -45,6 +45,10 @@ export async function eventSocket(app: FastifyInstance, { limits, clients }: { l
       app.websocketServer.close(() => done())
     },
   })
+  // the socket of a refused upgrade belongs to nobody any more: left open, it would hold up the end of the server
+  app.addHook('onResponse', async ({ headers, raw }) => {
+    if (headers.upgrade !== undefined) raw.socket.destroySoon()
+  })
   app.register(async (scope) => {
     // a browser learns nothing of a refused upgrade, so authentication is answered on the open socket
     scope.get('/v1/stream', { websocket: true, config: { public: true, unmeasured: true }, schema: { hide: true } }, (socket, request) => {

@@ -12,6 +12,8 @@ export function installValidation(app: FastifyInstance) {
   const strict = compile({}, { customOptions: { ...common, coerceTypes: false } })
   const converting = compile({}, { customOptions: { ...common, coerceTypes: true } })
   app.setValidatorCompiler((route) => (route.httpPart === 'body' ? strict : converting)(route))
+  // the only bodies are JSON and what a route adds a parser for
+  app.removeContentTypeParser('text/plain')
   // answers are made from typed values; a serializer made from the schema would only drop or bend what differs from it
   app.setSerializerCompiler(() => JSON.stringify)
 }

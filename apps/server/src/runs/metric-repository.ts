@@ -63,7 +63,7 @@ export class MetricRepository {
   #extremes(runId: string, { name, block }: SeriesKey, first: number, last: number, buckets: number) {
     return this.#db.$queryRaw<{ step: bigint; value: number }[]>`
       WITH points AS (
-        SELECT "step", "value", (("step" - ${first}) * ${buckets}) / (${last} - ${first} + 1) AS bucket
+        SELECT "step", "value", CAST(("step" - ${first}) * ${buckets} / (${last} - ${first} + 1) AS INTEGER) AS bucket
         FROM "Metric" WHERE "runId" = ${runId} AND "name" = ${name} AND "block" = ${block})
       SELECT step, value FROM (SELECT step, min(value) AS value FROM points GROUP BY bucket)
       UNION
