@@ -11,6 +11,8 @@ const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5000,
+      // By default a result tells only of fields that were read before; one that is first read later, behind a condition, would be stale then
+      notifyOnChangeProps: 'all',
       // An answer that says no will say no again; only silence and overload are worth another try
       retry: (failures, error) => failures < 2 && (!(error instanceof ApiError) || error.status >= 500),
     },

@@ -40,8 +40,8 @@ export async function request<T>(method: string, path: string, options: RequestO
 }
 
 /** As `request`, for an image. */
-export async function requestBlob(path: string, signal?: AbortSignal): Promise<Blob> {
-  const response = await send('GET', path, { signal, headers: { accept: 'image/*, application/problem+json' } })
+export async function requestBlob(path: string): Promise<Blob> {
+  const response = await send('GET', path, { headers: { accept: 'image/*, application/problem+json' } })
   if (!response.ok) throw failure(response, await response.json().catch(() => undefined))
   return response.blob()
 }

@@ -47,8 +47,9 @@ export const listPresets = async (signal?: AbortSignal) => (await request<{ item
 export const listDatasets = async (signal?: AbortSignal) => (await request<{ items: Dataset[] }>('GET', '/v1/datasets', { signal })).items
 export const getSystem = (signal?: AbortSignal) => request<System>('GET', '/v1/system', { signal })
 
-export const getDatasetImage = (dataset: string, split: 'train' | 'test', index: number, signal?: AbortSignal) =>
-  requestBlob(`/v1/datasets/${encodeURIComponent(dataset)}/images/${split}/${index}`, signal)
+export const datasetImageUrl = (dataset: string, split: 'train' | 'test', index: number) =>
+  `/v1/datasets/${encodeURIComponent(dataset)}/images/${split}/${index}`
+export const getDatasetImage = (dataset: string, split: 'train' | 'test', index: number) => requestBlob(datasetImageUrl(dataset, split, index))
 
 export interface PredictQuestion {
   image: Blob
