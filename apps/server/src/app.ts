@@ -27,6 +27,7 @@ import { readBuildFacts } from './runs/provenance.ts'
 import { RunRepository } from './runs/run-repository.ts'
 import { runRoutes } from './runs/run-routes.ts'
 import { RunService } from './runs/run-service.ts'
+import { systemRoutes } from './system/system-routes.ts'
 import { RunCoordinator } from './training/run-coordinator.ts'
 import { TaskOutcomes } from './training/task-outcomes.ts'
 import { EmbeddedTaskQueue } from './training/task-queue.ts'
@@ -102,6 +103,7 @@ async function installParts(app: FastifyInstance, config: Config, database: Data
     outcomes,
     pool,
     trainers: config.trainers,
+    recoveryPauseMs: config.recoveryPauseMs,
     log: app.log,
   })
   const build = readBuildFacts(config.gitCommit)
@@ -158,6 +160,6 @@ async function installPlugins(app: FastifyInstance, config: Config) {
 
 async function installFeatures(app: FastifyInstance, stream: StreamLimits) {
   await eventSocket(app, { limits: stream, clients: app.serverMetrics.streamClients })
-  const features = [runRoutes, eventRoutes, checkpointRoutes, evaluationRoutes, datasetRoutes, predictionRoutes]
+  const features = [runRoutes, eventRoutes, checkpointRoutes, evaluationRoutes, datasetRoutes, predictionRoutes, systemRoutes]
   for (const routes of features) await app.register(routes)
 }

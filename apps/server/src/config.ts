@@ -35,6 +35,8 @@ export interface Config {
   readonly stopTimeoutMs: number
   /** how long an idle trainer is kept warm */
   readonly idleTrainerMs: number
+  /** pause before training goes on after the database refused a write, as when the disk is full */
+  readonly recoveryPauseMs: number
 }
 
 /** A variable of the environment that cannot be used; the message says how to mend it. */
@@ -109,6 +111,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     heartbeatTimeoutMs: 10_000,
     stopTimeoutMs: 1500,
     idleTrainerMs: 60_000,
+    recoveryPauseMs: 5000,
   }
   if (!isLoopback(config.host) && config.apiToken === null) {
     throw new ConfigError(

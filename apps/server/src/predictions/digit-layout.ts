@@ -1,4 +1,5 @@
 import type { GreyMap } from './background.ts'
+import { inkFloor } from './ink.ts'
 
 export interface Box {
   readonly left: number
@@ -16,14 +17,13 @@ const middle = 14.5
 
 /** A stroke thinner than this, in pixels of the final image, is thickened to it; nine in ten of MNIST are wider. */
 const minStroke = 2
-const boxFloor = 0.1
 
 /** The smallest box around the ink; null where there is none. */
 export function inkBox({ width, height, values }: GreyMap): Box | null {
   let [left, top, right, bottom] = [width, height, 0, 0]
   for (let row = 0, i = 0; row < height; row++) {
     for (let column = 0; column < width; column++, i++) {
-      if (values[i]! < boxFloor) continue
+      if (values[i]! < inkFloor) continue
       left = Math.min(left, column)
       right = Math.max(right, column + 1)
       top = Math.min(top, row)

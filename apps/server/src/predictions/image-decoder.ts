@@ -17,7 +17,7 @@ export interface ImageFile {
 const maxPixels = 16_000_000
 
 /** Larger images are scaled down while they are decoded: all digits that can be told apart at all still can. */
-const workingSize = 320
+const workingSize = 192
 
 const allowedFormats = new Set(['png', 'jpeg', 'webp'])
 const title = 'The image cannot be used'
@@ -25,7 +25,7 @@ const title = 'The image cannot be used'
 /**
  * Decodes a PNG, JPEG or WebP file, turned upright, in sharp's own threads.
  *
- * @returns the image, at most 320 pixels in either direction
+ * @returns the image, at most 192 pixels in either direction
  * @throws {ApiError} IMAGE_UNSUPPORTED (415), IMAGE_TOO_LARGE (413), IMAGE_UNREADABLE (422), naming the field
  */
 export async function decodeImage(file: ImageFile): Promise<Bitmap> {

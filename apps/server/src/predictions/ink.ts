@@ -90,16 +90,18 @@ interface Component {
   touchesEdge: boolean
 }
 
-/** Ink above this belongs to a component. */
-const componentFloor = 0.15
+/** Pixels with less ink than this count as empty. */
+export const inkFloor = 0.08
 
 /** Labels (1, 2, …; 0: no ink) of connected ink, diagonals included. */
 function findComponents({ width, height, values }: GreyMap): { labels: Int32Array; components: Component[] } {
   const labels = new Int32Array(values.length)
   const components: Component[] = []
+  // a picture that was cut out closely has its digit at the edge, give or take a soft pixel
+  const rim = Math.max(1, Math.round(0.02 * Math.max(width, height)))
   const stack: number[] = []
   for (let start = 0; start < values.length; start++) {
-    if (labels[start] !== 0 || values[start]! < componentFloor) continue
+    if (labels[start] !== 0 || values[start]! < inkFloor) continue
     const component: Component = { mass: 0, touchesEdge: false }
     components.push(component)
     labels[start] = components.length
@@ -109,11 +111,11 @@ function findComponents({ width, height, values }: GreyMap): { labels: Int32Arra
       const column = i % width
       const row = (i - column) / width
       component.mass += values[i]!
-      if (column === 0 || row === 0 || column === width - 1 || row === height - 1) component.touchesEdge = true
+      if (Math.min(column, row, width - 1 - column, height - 1 - row) < rim) component.touchesEdge = true
       for (let r = Math.max(0, row - 1); r <= Math.min(height - 1, row + 1); r++) {
         for (let c = Math.max(0, column - 1); c <= Math.min(width - 1, column + 1); c++) {
           const neighbour = r * width + c
-          if (labels[neighbour] !== 0 || values[neighbour]! < componentFloor) continue
+          if (labels[neighbour] !== 0 || values[neighbour]! < inkFloor) continue
           labels[neighbour] = components.length
           stack.push(neighbour)
         }

@@ -4,10 +4,15 @@ import { System } from '@noprop/contract'
 import type { FastifyInstance } from 'fastify'
 import { answers, api } from '../route-schema.ts'
 import { createDeviceList } from './device-list.ts'
+import { packageVersions } from './package-versions.ts'
+
+/** What executes training steps and decodes images. */
+const enginePackages = ['onnxruntime-node', '@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'sharp']
 
 /** What this server runs on, and what it is doing. */
 export async function systemRoutes(app: FastifyInstance) {
   const devices = createDeviceList(app.config.predictionWorkerEntry)
+  const versions = { ...app.build.versions, ...packageVersions(enginePackages) }
 
   api(app).route({
     method: 'GET',
@@ -25,7 +30,7 @@ export async function systemRoutes(app: FastifyInstance) {
       default_device: 'cpu',
       devices: await devices(),
       trainers: app.trainers.slots(),
-      versions: { ...app.build.versions },
+      versions,
     }),
   })
 }

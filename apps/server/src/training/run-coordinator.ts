@@ -26,6 +26,7 @@ export interface CoordinatorParts {
   readonly outcomes: TaskOutcomes
   readonly pool: TrainerPool
   readonly trainers: number
+  readonly recoveryPauseMs: number
   readonly log: FastifyBaseLogger
 }
 
@@ -40,8 +41,6 @@ interface ActiveRun {
 const maxAttempts = 3
 const progressIntervalMs = 1000
 const renewIntervalMs = 10_000
-/** Pause before work goes on after the database refused a write, as when the disk is full. */
-const recoveryPauseMs = 5000
 /** Refusals in a row that are not a full disk, after which the run is given up. */
 const maxRecoveries = 3
 const shutdownMs = 3000
@@ -447,14 +446,12 @@ export class RunCoordinator implements RunExecutor {
     log.error({ err: error }, isDiskFull(error) ? 'the disk is full; training waits until there is room' : 'training was interrupted')
     if (this.#closing || this.#recovery) return
     if (!isDiskFull(error)) this.#recoveries++
-    for (const slot of pool.busySlots(null)) {
-      pool.kill('its work could not be recorded')
-      pool.finish(slot, 'other')
-    }
+    pool.kill('its work could not be recorded')
+    for (const slot of pool.busySlots(null)) pool.finish(slot, 'other')
     this.#recovery = setTimeout(() => {
       this.#recovery = null
       void this.#inTurn(() => this.#recover(error))
-    }, recoveryPauseMs)
+    }, this.#parts.recoveryPauseMs)
   }
 
   async #recover(cause: unknown) {

@@ -38,6 +38,7 @@ export function testConfig(dataDir: string, overrides: Partial<Config> = {}): Co
     heartbeatTimeoutMs: 1500,
     stopTimeoutMs: 600,
     idleTrainerMs: 300,
+    recoveryPauseMs: 300,
     ...overrides,
   }
 }
