@@ -16,24 +16,55 @@ interface ConvAttrs {
   readonly dimRoundingMode?: 'floor' | 'round' | 'ceil'
 }
 
+interface Convolution {
+  readonly x: Value
+  readonly filter: Value
+  readonly info: ConvInfo
+}
+
+/** The convolutions that made a value. */
+const convolutions = new WeakMap<Value, Convolution>()
+
 /**
  * Convolutions as matrix products. The columns of an image, its filter windows side by side, are one value for the convolution and for the
  * gradient of its filter, so they are made once.
  */
 export const convolutionLowerings: Lowerings = {
-  Conv2D: (graph, { x, filter }, attrs: ConvAttrs) => {
-    const info = convInfo('Conv2D', x!.shape, filter!.shape, attrs)
-    return convolve(graph, x!, filter!, info)
-  },
+  Conv2D: (graph, { x, filter }, attrs: ConvAttrs) =>
+    convolve(graph, { x: x!, filter: filter!, info: convInfo('Conv2D', x!.shape, filter!.shape, attrs) }),
   Conv2DBackpropFilter: (graph, { x, dy }, attrs: ConvAttrs & { filterShape: Shape4 }) => {
-    const info = convInfo('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs)
-    const product = gemm(graph, columns(graph, x!, info), rowsOf(graph, dy!), { transA: 1 })
-    return reshape(graph, product, attrs.filterShape)
+    const full = convInfo('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs)
+    const { part, info } = withoutZeroBorder(dy!, full)
+    return reshape(graph, gemm(graph, columns(graph, x!, info), rowsOf(graph, part), { transA: 1 }), attrs.filterShape)
   },
   Conv2DBackpropInput: (graph, { dy, filter }, attrs: ConvAttrs & { inputShape: Shape4 }) => {
-    const info = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
-    return isPlain(info) ? correlate(graph, dy!, filter!, info) : transposedConvolution(graph, dy!, filter!, info)
+    const full = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
+    const { part, info } = withoutZeroBorder(dy!, full)
+    return transposedConvolution(graph, part, filter!, info)
   },
+}
+
+/** The first rows and columns of x. Where x is a convolution the rest of it is not even computed, unless something else needs it. */
+export function crop(graph: Graph, x: Value, height: number, width: number): Value {
+  const made = convolutions.get(x)
+  if (made) return convolve(graph, { ...made, info: withOutputSize(made.info, height, width) })
+  return slice(graph, x, [
+    { axis: 1, start: 0, size: height },
+    { axis: 2, start: 0, size: width },
+  ])
+}
+
+/** Gradients that are 0 in the last rows and columns, as those of a cropped convolution, need no products there. */
+function withoutZeroBorder(dy: Value, info: ConvInfo): { part: Value; info: ConvInfo } {
+  const [part, amounts, fill] = dy.producer?.op === 'Pad' ? dy.producer.inputs : []
+  if (!part || fill?.constant !== 0 || !(amounts?.constant instanceof BigInt64Array)) return { part: dy, info }
+  const isLastRowsAndColumns = amounts.constant.every((n, i) => n === 0n || i === 5 || i === 6)
+  if (!isLastRowsAndColumns) return { part: dy, info }
+  return { part, info: withOutputSize(info, part.shape[1]!, part.shape[2]!) }
+}
+
+function withOutputSize(info: ConvInfo, outHeight: number, outWidth: number): ConvInfo {
+  return { ...info, outHeight, outWidth, outShape: [info.batchSize, outHeight, outWidth, info.outChannels] }
 }
 
 function convInfo(op: string, x: readonly number[], filter: readonly number[], attrs: ConvAttrs): ConvInfo {
@@ -50,18 +81,22 @@ function convInfo(op: string, x: readonly number[], filter: readonly number[], a
   )
 }
 
-function isPlain({ strideHeight, strideWidth, dilationHeight, dilationWidth }: ConvInfo): boolean {
-  return strideHeight === 1 && strideWidth === 1 && dilationHeight === 1 && dilationWidth === 1
+function convolve(graph: Graph, convolution: Convolution): Value {
+  const { x, filter, info } = convolution
+  const matrix = reshape(graph, filter, [elementCount(filter.shape.slice(0, 3)), info.outChannels])
+  const result = reshape(graph, gemm(graph, columns(graph, x, info), matrix), info.outShape)
+  convolutions.set(result, convolution)
+  return result
 }
 
-function convolve(graph: Graph, x: Value, filter: Value, info: ConvInfo): Value {
-  const matrix = reshape(graph, filter, [elementCount(filter.shape.slice(0, 3)), info.outChannels])
-  return reshape(graph, gemm(graph, columns(graph, x, info), matrix), info.outShape)
-}
+/** Gather copies one pixel at a time; below this many channels it pays to put neighbours side by side first. */
+const fewChannels = 8
 
 /** im2col: [batch·outHeight·outWidth, filterHeight·filterWidth·inChannels]. */
 function columns(graph: Graph, x: Value, info: ConvInfo): Value {
-  const { top, bottom, left, right } = info.padInfo
+  const { batchSize, outHeight, outWidth, filterHeight, filterWidth, inChannels, padInfo } = info
+  const { top, bottom, left, right } = padInfo
+  const rows = batchSize * outHeight * outWidth
   const padded = pad(
     graph,
     x,
@@ -73,19 +108,48 @@ function columns(graph: Graph, x: Value, info: ConvInfo): Value {
     ],
     0,
   )
-  const windows: Value[] = []
-  for (let row = 0; row < info.filterHeight; row++) {
-    for (let column = 0; column < info.filterWidth; column++) {
-      windows.push(
-        slice(graph, padded, [
-          { axis: 1, start: row * info.dilationHeight, size: info.outHeight, step: info.strideHeight },
-          { axis: 2, start: column * info.dilationWidth, size: info.outWidth, step: info.strideWidth },
-        ]),
-      )
+  if (isPointwise(info)) return rowsOf(graph, padded)
+  const source = inChannels < fewChannels ? widenColumns(graph, padded, info) : padded
+  const [, height, width, channels] = source.shape as Shape4
+  const taps = windowIndices(info, width, source === padded)
+  const gathered = graph.add(
+    'Gather',
+    [reshape(graph, source, [batchSize, height * width, channels]), graph.constant(taps, [taps.length], 'int32')],
+    { shape: [batchSize, taps.length, channels], dtype: x.dtype },
+    { axis: 1 },
+  )
+  return reshape(graph, gathered, [rows, filterHeight * filterWidth * inChannels])
+}
+
+/** One row of each filter window side by side: [batch, height, outWidth, filterWidth·inChannels]. */
+function widenColumns(graph: Graph, x: Value, info: ConvInfo): Value {
+  const shifted = Array.from({ length: info.filterWidth }, (_, column) =>
+    slice(graph, x, [{ axis: 2, start: column * info.dilationWidth, size: info.outWidth, step: info.strideWidth }]),
+  )
+  return concat(graph, shifted, 3)
+}
+
+/** Pixel under each place of the filter, for every output pixel; `width` is that of the image they are counted in. */
+function windowIndices(info: ConvInfo, width: number, everyColumn: boolean): Int32Array {
+  const indices: number[] = []
+  for (let y = 0; y < info.outHeight; y++) {
+    for (let x = 0; x < info.outWidth; x++) {
+      for (let row = 0; row < info.filterHeight; row++) {
+        const start = (y * info.strideHeight + row * info.dilationHeight) * width
+        if (!everyColumn) indices.push(start + x)
+        else
+          for (let column = 0; column < info.filterWidth; column++) {
+            indices.push(start + x * info.strideWidth + column * info.dilationWidth)
+          }
+      }
     }
   }
-  const size = info.filterHeight * info.filterWidth * info.inChannels
-  return reshape(graph, concat(graph, windows, 3), [info.batchSize * info.outHeight * info.outWidth, size])
+  return Int32Array.from(indices)
+}
+
+/** 1×1 at stride 1: every pixel is its own window. */
+function isPointwise({ filterHeight, filterWidth, strideHeight, strideWidth }: ConvInfo): boolean {
+  return [filterHeight, filterWidth, strideHeight, strideWidth].every((n) => n === 1)
 }
 
 /** [batch, height, width, channels] → [batch·height·width, channels]. */
@@ -94,47 +158,26 @@ function rowsOf(graph: Graph, x: Value): Value {
   return reshape(graph, x, [elementCount(x.shape) / channels, channels])
 }
 
-/** Gradient of the input at stride 1: dy, padded, convolved with the filter turned by 180°. */
-function correlate(graph: Graph, dy: Value, filter: Value, info: ConvInfo): Value {
-  const { top, left } = info.padInfo
-  const [height, width] = [info.filterHeight, info.filterWidth]
-  const turned = slice(graph, filter, [
-    { axis: 0, start: height - 1, size: height, step: -1 },
-    { axis: 1, start: width - 1, size: width, step: -1 },
-  ])
-  const before = [height - 1 - top, width - 1 - left] as const
-  const after = [info.inHeight - info.outHeight + top, info.inWidth - info.outWidth + left] as const
-  const padded = pad(
-    graph,
-    dy,
-    [
-      [0, 0],
-      [before[0], after[0]],
-      [before[1], after[1]],
-      [0, 0],
-    ],
-    0,
-  )
-  const filterShape = [height, width, info.outChannels, info.inChannels] as Shape4
-  const back = backend_util.computeConv2DInfo([...padded.shape] as Shape4, filterShape, 1, 1, 'valid')
-  return convolve(graph, padded, transpose(graph, turned, [0, 1, 3, 2]), back)
-}
-
-/** Gradient of the input for strides and dilations, through ONNX' own transposed convolution. */
+/** Gradient of the input through ONNX' own transposed convolution, which adds up overlapping windows while they are in the cache. */
 function transposedConvolution(graph: Graph, dy: Value, filter: Value, info: ConvInfo): Value {
-  const { top, bottom, left, right } = info.padInfo
-  const inputs = [transpose(graph, dy, [0, 3, 1, 2]), transpose(graph, filter, [3, 2, 0, 1])]
-  const rest = (size: number, out: number, stride: number, window: number, padding: number) =>
-    size - ((out - 1) * stride + window - padding)
+  const { batchSize, inChannels, padInfo } = info
+  const { top, bottom, left, right } = padInfo
   const attributes = {
     strides: [info.strideHeight, info.strideWidth],
     dilations: [info.dilationHeight, info.dilationWidth],
     pads: [top, left, bottom, right],
-    output_padding: [
-      rest(info.inHeight, info.outHeight, info.strideHeight, info.effectiveFilterHeight, top + bottom),
-      rest(info.inWidth, info.outWidth, info.strideWidth, info.effectiveFilterWidth, left + right),
-    ],
   }
-  const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth]
-  return transpose(graph, graph.add('ConvTranspose', inputs, { shape, dtype: 'float32' }, attributes), [0, 2, 3, 1])
+  const height = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom
+  const width = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left - right
+  const inputs = [transpose(graph, dy, [0, 3, 1, 2]), transpose(graph, filter, [3, 2, 0, 1])]
+  const touched = graph.add('ConvTranspose', inputs, { shape: [batchSize, inChannels, height, width], dtype: 'float32' }, attributes)
+  // rows and columns that no window reaches
+  const rest = [info.inHeight - height, info.inWidth - width] as const
+  const paddings = [
+    [0, 0],
+    [0, rest[0]],
+    [0, rest[1]],
+    [0, 0],
+  ] as const
+  return pad(graph, transpose(graph, touched, [0, 2, 3, 1]), paddings, 0)
 }

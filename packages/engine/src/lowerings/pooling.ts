@@ -1,7 +1,8 @@
 import { backend_util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowerings } from '../trace/lowering.ts'
-import { binary, concat, pad, reshape, slice, unary, where } from './build.ts'
+import { binary, concat, pad, reduce, reshape, slice, unary, where } from './build.ts'
+import { crop } from './convolution.ts'
 
 type Shape4 = [number, number, number, number]
 type PoolInfo = ReturnType<typeof backend_util.computePool2DInfo>
@@ -18,6 +19,7 @@ const lowest = -3.4028234663852886e38
 export const poolingLowerings: Lowerings = {
   MaxPool: (graph, { x }, attrs: PoolAttrs) => {
     const info = poolInfo(x!, attrs)
+    if (isTiling(info)) return maxOfTiles(graph, tiledPart(graph, x!, info), info)
     return windows(graph, x!, info, lowest).reduce((max, window) => binary(graph, 'Max', max, window))
   },
   MaxPoolGrad: (graph, { dy, input, output }, attrs: PoolAttrs) => {
@@ -44,6 +46,27 @@ export const poolingLowerings: Lowerings = {
 
 function poolInfo(x: Value, { filterSize, strides, pad, dimRoundingMode }: PoolAttrs): PoolInfo {
   return backend_util.computePool2DInfo([...x.shape] as Shape4, filterSize, strides, 1, pad, dimRoundingMode)
+}
+
+/** Windows side by side, without padding: every element of x belongs to one, but for a rest at the far borders. */
+function isTiling(info: PoolInfo): boolean {
+  const { padInfo, filterHeight, filterWidth, strideHeight, strideWidth } = info
+  const isPadded = [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right].some((n) => n > 0)
+  return filterHeight === strideHeight && filterWidth === strideWidth && !isPadded
+}
+
+/** The part of x that belongs to windows. */
+function tiledPart(graph: Graph, x: Value, info: PoolInfo): Value {
+  return crop(graph, x, info.outHeight * info.filterHeight, info.outWidth * info.filterWidth)
+}
+
+/** Maximum of neighbours in a row, then of neighbours in a column: two passes over consecutive memory. */
+function maxOfTiles(graph: Graph, x: Value, info: PoolInfo): Value {
+  const { batchSize, outHeight, outWidth, inChannels, filterHeight, filterWidth } = info
+  const perRow = reshape(graph, x, [batchSize * outHeight * filterHeight * outWidth, filterWidth, inChannels])
+  const ofRows = reduce(graph, 'ReduceMax', perRow, [1], false)
+  const perTile = reshape(graph, ofRows, [batchSize * outHeight, filterHeight, outWidth * inChannels])
+  return reshape(graph, reduce(graph, 'ReduceMax', perTile, [1], false), info.outShape)
 }
 
 /** For each place of the filter, the elements under it: tensors of the output's shape, row by row. */
