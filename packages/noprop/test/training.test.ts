@@ -166,15 +166,27 @@ describe('the gradient of a block', () => {
     })
   })
 
-  it('is 0 on a bias that batch norm removes, which then only decays', () => {
+  it('is taken as 0 on weights that batch norm removes, which then only decay', () => {
     const { state } = train(firstBlock, 1)
-    const before = firstBlock.initialState(1)['label.dense2.bias'] as Float32Array
-    expectAllClose(
-      state['label.dense2.bias'] as Float32Array,
-      before.map((value) => value * (1 - 1e-2 * tinyConfig.weightDecay)),
-    )
-    expect(new Set(state['optimizer.m/label.dense2.bias'])).toEqual(new Set([0]))
+    const before = firstBlock.initialState(1)
+    for (const name of ['label.dense2.bias', 'image.dense.bias', 'image.norm.offset', 'label.norm3.offset']) {
+      const decayed = (before[name] as Float32Array).map((value) => value * (1 - 1e-2 * tinyConfig.weightDecay))
+      expectAllClose(state[name] as Float32Array, decayed)
+      expect(new Set(state[`optimizer.m/${name}`])).toEqual(new Set([0]))
+    }
   })
+
+  it.each(['label.dense2.bias', 'image.dense.bias', 'image.norm.offset', 'label.norm3.offset', 'fusion.dense1.bias'])(
+    'leaves out %s rightly: moving it does not change the loss',
+    (name) => {
+      const program = firstBlock.trainingProgram(batchSize)
+      const inputs = copyInputs(firstBlock.stepInputs(batch, at(0)))
+      const state = firstBlock.initialState(1)
+      const moved = { ...state, [name]: (state[name] as Float32Array).map((value, i) => value + Math.sin(i)) }
+      const loss = (from: HostTensors) => runProgram(program, from, inputs).outputs['denoising_loss']!
+      expectAllClose(loss(moved), loss(state))
+    },
+  )
 })
 
 describe('several noise draws per image', () => {

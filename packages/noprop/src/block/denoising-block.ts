@@ -10,6 +10,11 @@ export interface DenoisingBlock {
   readonly parameters: readonly ParameterSpec[]
   readonly normLayers: readonly NormLayer[]
   readonly dropoutLayers: readonly DropoutLayer[]
+  /**
+   * Weights that add the same to every row of what a batch norm then centres. Their gradient is 0, but in floating point it is rounding noise, which
+   * AdamW would blow up to full steps, other ones on every device: training leaves them out.
+   */
+  readonly removedByNorm: readonly string[]
   /** multiply-adds for one image and one latent */
   readonly multiplyAdds: number
   /**
@@ -52,6 +57,8 @@ export function denoisingBlock(config: BlockConfig): DenoisingBlock {
     ],
     normLayers: [...image.normLayers, ...Object.values(norms)],
     dropoutLayers: image.dropoutLayers,
+    // The biases before a batch norm, and the offsets of the two that end the paths: fusion.norm1 centres the sum of both.
+    removedByNorm: [...[...image.normLayers, ...Object.values(norms)].map(({ bias }) => bias), 'image.norm.offset', 'label.norm3.offset'],
     multiplyAdds: image.multiplyAdds + features * (embeddingDim + 4 * features + hidden) + hidden * numClasses,
     logits(weights, images, z, mode) {
       const apply = (x: Tensor2D, kernel: string): Tensor2D => matMul(x, weights[kernel] as Tensor2D)

@@ -74,8 +74,7 @@ function trainingProgram(batchSize: number, parts: BlockParts): Program {
   if (!Number.isInteger(batchSize) || batchSize < 2) throw new ModelConfigError('batchSize', 'batch norm needs at least 2 images')
   const { parameters, normLayers } = block
   const names = parameters.map(({ name }) => name)
-  const removedByNorm = new Set(normLayers.map(({ bias }) => bias))
-  const differentiated = names.filter((name) => !removedByNorm.has(name))
+  const differentiated = names.filter((name) => !block.removedByNorm.includes(name))
   const masks: Record<string, TensorSpec> = {}
   for (const { name, shape } of maskedLayers(block, config)) masks[name] = { shape: [batchSize, ...shape], dtype: 'bool' }
 
