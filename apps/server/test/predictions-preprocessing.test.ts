@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { datasetCatalog, type DatasetName, locateDataset, readImage } from '@noprop/datasets'
-import sharp from 'sharp'
+import sharp, { type Color } from 'sharp'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { decodeImage } from '../src/predictions/image-decoder.ts'
 import { prepareDigit } from '../src/predictions/prepare-digit.ts'
@@ -10,17 +10,22 @@ const folders = { dataDir: tmpdir(), datasetsDir: process.env['NOPROP_DATASETS_D
 const names = (Object.keys(datasetCatalog) as DatasetName[]).filter((name) => locateDataset(name, folders) !== 'download')
 const count = 12
 /** Synthetic digits vary a little in size and place, which the preprocessing evens out. */
-const usualLikeness: Record<DatasetName, number> = { mnist: 0.9, 'synthetic-digits': 0.85 }
+const usualLikeness: Record<DatasetName, number> = { mnist: 0.93, 'synthetic-digits': 0.87 }
 
 async function prepare(file: Buffer) {
   return prepareDigit(await decodeImage({ bytes: file, pointer: '/image' }))
 }
 
-/** Cosine of the angle between two images: 1 for the same ink, about 0.4 for two digits of different classes. */
+/** Cosine of the angle between two images, one moved by up to a pixel: 1 for the same ink, about 0.5 for two digits of different classes. */
 function likeness(a: Uint8Array, b: Uint8Array): number {
+  const shifts = [-29, -28, -27, -1, 0, 1, 27, 28, 29]
+  return Math.max(...shifts.map((shift) => cosine(a, b, shift)))
+}
+
+function cosine(a: Uint8Array, b: Uint8Array, shift: number): number {
   let [ab, aa, bb] = [0, 0, 0]
   for (let i = 0; i < a.length; i++) {
-    ab += a[i]! * b[i]!
+    ab += a[i]! * (b[i + shift] ?? 0)
     aa += a[i]! * a[i]!
     bb += b[i]! * b[i]!
   }
@@ -64,12 +69,12 @@ describe.each(names)('%s', (name) => {
     }
     const mean = likenesses.reduce((sum, value) => sum + value, 0) / count
     expect(mean).toBeGreaterThan(atLeast)
-    expect(Math.min(...likenesses)).toBeGreaterThan(atLeast - 0.2)
+    expect(Math.min(...likenesses)).toBeGreaterThan(atLeast - 0.15)
   })
 })
 
 describe('an image with nothing on it', () => {
-  const solid = (background: sharp.Color, width = 280, height = 280) =>
+  const solid = (background: Color, width = 280, height = 280) =>
     sharp({ create: { width, height, channels: 4, background } })
       .png()
       .toBuffer()
