@@ -41,7 +41,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       if (run.status !== 'succeeded') throw new Error(`the run to predict with ${run.status}: ${JSON.stringify(run.failure)}`)
       await use(run)
     },
-    { scope: 'worker', timeout: 180_000 },
+    { scope: 'worker', timeout: 400_000 },
   ],
   baseURL: ({ stack }, use) => use(stack.url),
   serverLog: [
