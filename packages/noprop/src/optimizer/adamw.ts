@@ -1,6 +1,7 @@
 /** @file AdamW (Loshchilov & Hutter, arXiv:1711.05101) as a pure function, with the defaults and the decoupled decay of PyTorch. */
 
 import { add, div, mul, type NamedTensorMap, type Scalar, sqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core'
+import { groupWeights } from './weight-group.ts'
 
 const beta1 = 0.9
 const beta2 = 0.999
@@ -65,21 +66,21 @@ export interface AdamwResult {
 export function adamwStep(state: NamedTensorMap, names: readonly string[], gradients: NamedTensorMap, inputs: AdamwInputs): AdamwResult {
   const result: NamedTensorMap = {}
   const squaredNorms = { gradient: [] as Tensor[], update: [] as Tensor[], weight: [] as Tensor[] }
-  for (const name of names) {
-    const weight = state[name]!
-    const gradient = gradients[name]
+  for (const group of groupWeights(state, names, gradients)) {
+    const weight = group.join(state)
     let update: Tensor = mul(weight, inputs.decay)
-    if (gradient) {
+    if (group.hasGradient) {
+      const gradient = group.join(gradients)
       const squaredGradient = square(gradient)
-      const m = add(mul(state[optimizerPrefix.m + name]!, beta1), gradient)
-      const v = add(mul(state[optimizerPrefix.v + name]!, beta2), squaredGradient)
+      const m = add(mul(group.join(state, optimizerPrefix.m), beta1), gradient)
+      const v = add(mul(group.join(state, optimizerPrefix.v), beta2), squaredGradient)
       const direction = div(m, add(sqrt(v), inputs.denominatorOffset))
       update = add(mul(direction, inputs.stepSize), update)
-      result[optimizerPrefix.m + name] = m
-      result[optimizerPrefix.v + name] = v
+      group.separate(m, result, optimizerPrefix.m)
+      group.separate(v, result, optimizerPrefix.v)
       squaredNorms.gradient.push(sum(squaredGradient))
     }
-    result[name] = sub(weight, update)
+    group.separate(sub(weight, update), result)
     squaredNorms.update.push(sum(square(update)))
     squaredNorms.weight.push(sum(square(weight)))
   }
