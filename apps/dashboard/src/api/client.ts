@@ -1,6 +1,6 @@
 import { ApiError, networkError, problemFrom } from './problem.ts'
 
-export type Query = Record<string, string | number | boolean | undefined>
+type Query = Record<string, string | number | boolean | undefined>
 
 export interface RequestOptions {
   query?: Query
@@ -18,7 +18,7 @@ export function whenUnauthenticated(handler: () => void): void {
   onUnauthenticated = handler
 }
 
-export function pathWithQuery(path: string, query: Query = {}): string {
+function pathWithQuery(path: string, query: Query = {}): string {
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value))
   return search.size > 0 ? `${path}?${search}` : path

@@ -49,7 +49,8 @@ export const getSystem = (signal?: AbortSignal) => request<System>('GET', '/v1/s
 
 export const datasetImageUrl = (dataset: string, split: 'train' | 'test', index: number) =>
   `/v1/datasets/${encodeURIComponent(dataset)}/images/${split}/${index}`
-export const getDatasetImage = (dataset: string, split: 'train' | 'test', index: number) => requestBlob(datasetImageUrl(dataset, split, index))
+export const getDatasetImage = (dataset: string, split: 'train' | 'test', index: number) =>
+  requestBlob(datasetImageUrl(dataset, split, index))
 
 export interface PredictQuestion {
   image: Blob

@@ -1,7 +1,7 @@
 import type { Problem } from '@noprop/contract'
 
 /** Code of an ApiError that no server sent: the request never got an answer. */
-export const networkCode = 'NETWORK'
+const networkCode = 'NETWORK'
 
 /** An answer of the server that is not a success, or no answer at all. `message` is a sentence for the user. */
 export class ApiError extends Error {

@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import { withRun } from './run-cache.ts'
 
 const run = (id: string, last_seq: number) => ({ id, last_seq }) as Run
-const data = { pages: [{ items: [run('b', 5)], next_page_token: 't' }, { items: [run('a', 9)], next_page_token: null }], pageParams: [undefined, 't'] }
+const data = {
+  pages: [
+    { items: [run('b', 5)], next_page_token: 't' },
+    { items: [run('a', 9)], next_page_token: null },
+  ],
+  pageParams: [undefined, 't'],
+}
 const items = (pages: typeof data) => pages.pages.map((page) => page.items)
 
 test('a run that is new goes to the top of the first page', () => {

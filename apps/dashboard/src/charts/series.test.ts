@@ -4,7 +4,12 @@ import { aligned, GrowingSeries, nearestIndex, thinned } from './series.ts'
 describe('GrowingSeries', () => {
   test('a step that comes twice replaces its point', () => {
     const series = new GrowingSeries()
-    for (const [step, value] of [[10, 1], [20, 2], [10, 5]] as const) series.add(step, value)
+    for (const [step, value] of [
+      [10, 1],
+      [20, 2],
+      [10, 5],
+    ] as const)
+      series.add(step, value)
     expect(series.xs).toEqual([10, 20])
     expect(series.ys).toEqual([5, 2])
   })

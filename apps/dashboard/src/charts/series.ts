@@ -36,7 +36,7 @@ export class GrowingSeries implements Points {
 }
 
 /** Index of the first element that is not below `x`; the length if all are. */
-export function lowerBound(sorted: readonly number[], x: number): number {
+function lowerBound(sorted: readonly number[], x: number): number {
   let low = 0
   let high = sorted.length
   while (low < high) {

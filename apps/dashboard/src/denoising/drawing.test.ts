@@ -8,7 +8,14 @@ function recordingPen() {
     (name: string) =>
     (...args: number[]) =>
       void calls.push([name, ...args])
-  const pen = { fillRect: record('fillRect'), beginPath: record('beginPath'), moveTo: record('moveTo'), lineTo: record('lineTo'), quadraticCurveTo: record('curve'), stroke: record('stroke') }
+  const pen = {
+    fillRect: record('fillRect'),
+    beginPath: record('beginPath'),
+    moveTo: record('moveTo'),
+    lineTo: record('lineTo'),
+    quadraticCurveTo: record('curve'),
+    stroke: record('stroke'),
+  }
   return { pen: pen as unknown as Pen, calls }
 }
 

@@ -7,10 +7,25 @@ test('heat runs from 0 to 1 and lifts small shares', () => {
 })
 
 test('shares are of the true class, and a class without images has none', () => {
-  expect(confusionCells([[3, 1], [0, 0]]).map((row) => row.map(({ share }) => share))).toEqual([[0.75, 0.25], [0, 0]])
+  expect(
+    confusionCells([
+      [3, 1],
+      [0, 0],
+    ]).map((row) => row.map(({ share }) => share)),
+  ).toEqual([
+    [0.75, 0.25],
+    [0, 0],
+  ])
 })
 
 test('the worst confusions leave out the right answers', () => {
-  const cells = confusionCells([[90, 2, 8], [0, 99, 1], [0, 0, 100]])
-  expect(worstConfusions(cells, 2).map(({ actual, predicted, count }) => [actual, predicted, count])).toEqual([[0, 2, 8], [0, 1, 2]])
+  const cells = confusionCells([
+    [90, 2, 8],
+    [0, 99, 1],
+    [0, 0, 100],
+  ])
+  expect(worstConfusions(cells, 2).map(({ actual, predicted, count }) => [actual, predicted, count])).toEqual([
+    [0, 2, 8],
+    [0, 1, 2],
+  ])
 })

@@ -35,7 +35,11 @@ describe('parseField', () => {
   ])('%s %j is refused: %s', (name, text, message) => expect(parseField(field(name), text)).toEqual({ ok: false, message }))
 
   test('reads what textOf writes', () => {
-    for (const value of [[32, 64, 128], [1, 2, 3]]) expect(parseField(field('channels'), textOf(value))).toEqual({ ok: true, value })
+    for (const value of [
+      [32, 64, 128],
+      [1, 2, 3],
+    ])
+      expect(parseField(field('channels'), textOf(value))).toEqual({ ok: true, value })
     expect(parseField(field('test_limit'), textOf(null))).toEqual({ ok: true, value: null })
   })
 })

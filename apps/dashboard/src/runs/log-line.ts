@@ -12,7 +12,11 @@ export interface LogLine {
 export function logLine(event: RunEvent): LogLine {
   switch (event.type) {
     case 'status':
-      return { level: event.failure ? 'error' : 'info', kind: 'status', text: [event.status, event.reason, event.failure?.message].filter(Boolean).join(': ') }
+      return {
+        level: event.failure ? 'error' : 'info',
+        kind: 'status',
+        text: [event.status, event.reason, event.failure?.message].filter(Boolean).join(': '),
+      }
     case 'log':
       return { level: event.level, kind: 'log', text: event.message }
     case 'dataset_progress': {
@@ -20,11 +24,23 @@ export function logLine(event: RunEvent): LogLine {
       return { level: 'info', kind: 'dataset', text: `${event.file}: ${formatBytes(event.received_bytes)}${total}` }
     }
     case 'block_started':
-      return { level: 'info', kind: 'block', text: `${blockLabel(event.block)} begins epoch ${event.epoch} at step ${formatInteger(event.step)} on trainer ${event.trainer}, pid ${event.pid}` }
+      return {
+        level: 'info',
+        kind: 'block',
+        text: `${blockLabel(event.block)} begins epoch ${event.epoch} at step ${formatInteger(event.step)} on trainer ${event.trainer}, pid ${event.pid}`,
+      }
     case 'checkpoint_saved':
-      return { level: 'info', kind: 'checkpoint', text: `${blockLabel(event.block)}, epoch ${event.epoch}: ${formatBytes(event.size_bytes)}, sha256 ${event.sha256.slice(0, 12)}` }
+      return {
+        level: 'info',
+        kind: 'checkpoint',
+        text: `${blockLabel(event.block)}, epoch ${event.epoch}: ${formatBytes(event.size_bytes)}, sha256 ${event.sha256.slice(0, 12)}`,
+      }
     case 'evaluation_completed':
-      return { level: 'info', kind: 'evaluation', text: `Epoch ${event.epoch}, ${event.split}: accuracy ${formatPercent(event.accuracy)} on ${formatInteger(event.examples)} images` }
+      return {
+        level: 'info',
+        kind: 'evaluation',
+        text: `Epoch ${event.epoch}, ${event.split}: accuracy ${formatPercent(event.accuracy)} on ${formatInteger(event.examples)} images`,
+      }
     case 'block_metrics':
     case 'progress':
       return { level: 'info', kind: event.type, text: '' }

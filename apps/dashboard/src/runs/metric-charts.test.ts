@@ -4,8 +4,24 @@ import { MetricStore } from './metric-store.ts'
 
 const store = new MetricStore()
 store.addHistory([
-  { name: 'accuracy', block: 0, points: [[30, 0.1], [60, 0.2]], total_points: 2 },
-  { name: 'accuracy', block: 2, points: [[10, 0.5], [20, 0.6]], total_points: 2 },
+  {
+    name: 'accuracy',
+    block: 0,
+    points: [
+      [30, 0.1],
+      [60, 0.2],
+    ],
+    total_points: 2,
+  },
+  {
+    name: 'accuracy',
+    block: 2,
+    points: [
+      [10, 0.5],
+      [20, 0.6],
+    ],
+    total_points: 2,
+  },
 ])
 const options = { blocks: 3, dark: false, smoothing: 0, hidden: new Set<string>() }
 

@@ -18,13 +18,37 @@ export interface MetricChart {
 }
 
 export const metricCharts: readonly MetricChart[] = [
-  { name: 'denoising_loss', title: 'Denoising loss', note: 'Squared distance to the label embedding', format: formatNumber, axis: 'linear' },
-  { name: 'accuracy', title: 'Accuracy', note: "Each block's own guess, on its training batches", format: (value) => formatPercent(value, 1) },
+  {
+    name: 'denoising_loss',
+    title: 'Denoising loss',
+    note: 'Squared distance to the label embedding',
+    format: formatNumber,
+    axis: 'linear',
+  },
+  {
+    name: 'accuracy',
+    title: 'Accuracy',
+    note: "Each block's own guess, on its training batches",
+    format: (value) => formatPercent(value, 1),
+  },
   { name: 'weighted_loss', title: 'Weighted loss', note: 'Denoising loss times the SNR gain of Eq. 8', format: formatNumber, axis: 'log' },
-  { name: 'gradient_norm', title: 'Gradient norm', note: 'Inside the block; none crosses to another', format: formatNumber, axis: 'linear' },
+  {
+    name: 'gradient_norm',
+    title: 'Gradient norm',
+    note: 'Inside the block; none crosses to another',
+    format: formatNumber,
+    axis: 'linear',
+  },
   { name: 'update_ratio', title: 'Update ratio', note: 'Size of an update over size of the weights', format: formatNumber },
   { name: 'step_seconds', title: 'Time of a step', note: 'Compute time of one optimizer step', format: formatDuration },
-  { name: 'cross_entropy', title: 'Cross-entropy of the head', note: 'The shared classifier head on z_T', format: formatNumber, axis: 'linear', optional: true },
+  {
+    name: 'cross_entropy',
+    title: 'Cross-entropy of the head',
+    note: 'The shared classifier head on z_T',
+    format: formatNumber,
+    axis: 'linear',
+    optional: true,
+  },
   { name: 'images_per_second', title: 'Images per second', note: 'Through one block', format: formatInteger, optional: true },
   { name: 'learning_rate', title: 'Learning rate', note: 'As scheduled', format: formatNumber, optional: true },
 ]

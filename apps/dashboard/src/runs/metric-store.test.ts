@@ -7,7 +7,17 @@ const metrics = (block: number, step: number, accuracy: number) =>
 
 test('live events that repeat the history double nothing', () => {
   const store = new MetricStore()
-  store.addHistory([{ name: 'accuracy', block: 1, points: [[10, 0.5], [20, 0.6]], total_points: 2 }])
+  store.addHistory([
+    {
+      name: 'accuracy',
+      block: 1,
+      points: [
+        [10, 0.5],
+        [20, 0.6],
+      ],
+      total_points: 2,
+    },
+  ])
   store.addEvent(metrics(1, 20, 0.6))
   store.addEvent(metrics(1, 30, 0.7))
   expect(store.lines('accuracy')[0]![1].xs).toEqual([10, 20, 30])

@@ -10,7 +10,8 @@ const pointers: ReadonlySet<string> = new Set(['/name', '/dataset', '/preset', .
 
 /** What the user has filled in for a new run. Fields hold text; `config` is what they mean. */
 export class NewRunForm {
-  readonly presets: readonly Preset[]
+  /** Their estimates may come later than the form. */
+  presets = $state.raw<readonly Preset[]>([])
   readonly datasets: readonly Dataset[]
   datasetName = $state('')
   /** undefined: a clone of a run that had no preset */

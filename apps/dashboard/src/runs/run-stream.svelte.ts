@@ -18,7 +18,9 @@ const pointsPerLine = 1000
 export class RunStream {
   readonly runId: string
   run = $state.raw<Run>()
+  /** From the oldest to the newest. */
   evaluations = $state.raw<Evaluation[]>([])
+  /** Those that the server keeps; it lets go of older ones. */
   checkpoints = $state.raw<Checkpoint[]>([])
   /** Events worth a line in the log, by `seq`. */
   log = $state.raw<RunEvent[]>([])
@@ -34,6 +36,7 @@ export class RunStream {
 
   #seq = 0
   #stopFollowing = () => {}
+  #checkpointTimer: ReturnType<typeof setTimeout> | undefined
   readonly #live: LiveConnection
   readonly #abort = new AbortController()
 
@@ -59,7 +62,7 @@ export class RunStream {
       this.#seq = run.last_seq
       this.metrics.addHistory(metrics.items)
       this.metricsVersion++
-      this.evaluations = evaluations
+      this.evaluations = evaluations.sort(byId)
       this.checkpoints = checkpoints
       this.logStart = logStart + 1
       this.#addToLog(events.items.filter((event) => event.seq <= run.last_seq))
@@ -85,6 +88,7 @@ export class RunStream {
 
   stop(): void {
     this.#abort.abort()
+    clearTimeout(this.#checkpointTimer)
     this.#stopFollowing()
   }
 
@@ -105,22 +109,23 @@ export class RunStream {
     this.run = run
     this.#seq = events.at(-1)!.seq
     if (events.some((event) => event.type === 'block_metrics')) this.metricsVersion++
-    this.#addResults(events)
+    for (const event of events) if (event.type === 'evaluation_completed') this.#addEvaluation(event)
+    if (events.some(({ type }) => type === 'checkpoint_saved' || type === 'evaluation_completed')) this.#readCheckpointsSoon()
     this.#addToLog(events)
     if (isFinal(run.status)) void this.#readFinalRun()
   }
 
-  #addResults(events: readonly RunEvent[]): void {
-    for (const event of events) {
-      if (event.type === 'evaluation_completed') {
-        const { type: _type, seq: _seq, time, evaluation_id: id, ...facts } = event
-        if (!this.evaluations.some((other) => other.id === id)) this.evaluations = [...this.evaluations, { id, ...facts, created_at: time }]
-      }
-      if (event.type === 'checkpoint_saved') {
-        const { type: _type, seq: _seq, time, checkpoint_id: id, ...facts } = event
-        if (!this.checkpoints.some((other) => other.id === id)) this.checkpoints = [...this.checkpoints, { id, ...facts, created_at: time }]
-      }
-    }
+  #addEvaluation({ type: _type, seq: _seq, time, evaluation_id: id, ...facts }: Extract<RunEvent, { type: 'evaluation_completed' }>): void {
+    if (this.evaluations.some((other) => other.id === id)) return
+    this.evaluations = [...this.evaluations, { id, ...facts, created_at: time }].sort(byId)
+  }
+
+  /** A checkpoint may put an end to older ones, which no event tells: the list is read again, once for what comes in a second. */
+  #readCheckpointsSoon(): void {
+    this.#checkpointTimer ??= setTimeout(async () => {
+      this.#checkpointTimer = undefined
+      this.checkpoints = await listCheckpoints(this.runId, this.#abort.signal).catch(() => this.checkpoints)
+    }, 1000)
   }
 
   #addToLog(events: readonly RunEvent[]): void {
@@ -138,6 +143,11 @@ export class RunStream {
     const run = await getRun(this.runId, this.#abort.signal).catch(() => undefined)
     if (run) this.accept(run)
   }
+}
+
+/** Ids begin with their time. */
+function byId(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : 1
 }
 
 export const [getRunStream, setRunStream] = createContext<RunStream>()

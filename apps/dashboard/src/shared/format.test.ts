@@ -3,6 +3,7 @@ import { formatAgo, formatBytes, formatDuration, formatNumber, formatPercent, pl
 
 describe('formatDuration', () => {
   test.each([
+    [0, '0 s'],
     [0.0000042, '4 µs'],
     [0.0042, '4.2 ms'],
     [0.9994, '999 ms'],

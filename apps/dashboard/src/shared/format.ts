@@ -16,12 +16,18 @@ export function formatNumber(value: number): string {
   if (value === 0) return '0'
   if (!Number.isFinite(value)) return String(value)
   const size = Math.abs(value)
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(2).replace(/\.?0+e/, 'e').replace('e+', 'e').replaceAll('-', '−')
+  if (size < 1e-3 || size >= 1e6)
+    return value
+      .toExponential(2)
+      .replace(/\.?0+e/, 'e')
+      .replace('e+', 'e')
+      .replaceAll('-', '−')
   return String(Number(value.toPrecision(4))).replace('-', '−')
 }
 
 /** 0.0042 → `4.2 ms`, 75 → `1 min 15 s`, 7260 → `2 h 1 min`. */
 export function formatDuration(seconds: number): string {
+  if (seconds === 0) return '0 s'
   if (seconds < 0.9995e-3) return `${Math.round(seconds * 1e6)} µs`
   if (seconds < 0.9995) return `${Number((seconds * 1e3).toPrecision(3))} ms`
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`

@@ -1,4 +1,4 @@
-export type ThemeChoice = 'system' | 'light' | 'dark'
+type ThemeChoice = 'system' | 'light' | 'dark'
 
 const storageKey = 'noprop-theme'
 const darkQuery = '(prefers-color-scheme: dark)'
