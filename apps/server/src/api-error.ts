@@ -32,7 +32,11 @@ export class ApiError extends Error {
   readonly title: string
   readonly errors: FieldError[] | undefined
 
-  constructor(code: ApiErrorCode | (string & {}), detail: string, options: { status?: number; title?: string; errors?: FieldError[] } = {}) {
+  constructor(
+    code: ApiErrorCode | (string & {}),
+    detail: string,
+    options: { status?: number; title?: string; errors?: FieldError[] } = {},
+  ) {
     super(detail)
     const [status, title] = (apiErrors as Record<string, readonly [number, string] | undefined>)[code] ?? [400, 'The request is not valid']
     this.code = code

@@ -35,7 +35,7 @@ import { trainerEnvironment } from './training/trainer-environment.ts'
 import { TrainerPool } from './training/trainer-pool.ts'
 
 /** Event-loop delay from which on new requests are turned away: far beyond what work of ours causes. */
-const maxEventLoopDelayMs = 2000
+const maxEventLoopDelayMs = 5000
 const maxBodyBytes = 1 << 20
 
 export interface AppOptions {
@@ -115,7 +115,10 @@ async function installParts(app: FastifyInstance, config: Config, database: Data
   app.decorate('events', events)
   app.decorate('checkpoints', checkpoints)
   app.decorate('checkpointPath', (runId: string, checkpointId: string) => checkpoints.path(runId, checkpointId))
-  app.decorate('runs', new RunService({ database, repository, events, checkpoints, build, executor: coordinator, trainers: config.trainers }))
+  app.decorate(
+    'runs',
+    new RunService({ database, repository, events, checkpoints, build, executor: coordinator, trainers: config.trainers }),
+  )
   app.decorate('trainers', { slots: () => pool.slots() })
   app.decorate('serverMetrics', metrics)
   app.decorate('closing', closing.signal)

@@ -20,7 +20,11 @@ describe('loadConfig', () => {
   })
 
   test('takes empty values for none', () => {
-    expect(loadConfig({ PORT: '', NOPROP_DATASETS_DIR: ' ', NOPROP_API_TOKEN: '' })).toMatchObject({ port: 3000, datasetsDir: null, apiToken: null })
+    expect(loadConfig({ PORT: '', NOPROP_DATASETS_DIR: ' ', NOPROP_API_TOKEN: '' })).toMatchObject({
+      port: 3000,
+      datasetsDir: null,
+      apiToken: null,
+    })
   })
 
   test('cannot be changed', () => {

@@ -22,6 +22,9 @@ export function component<Name extends keyof typeof components>(name: Name) {
 
 /** `response` of a route: the given answers, and problems for everything else. */
 export function answers<T extends Record<number, TSchema>>(success: T): T & { '4xx': TSchema; '5xx': TSchema } {
-  const problem = { description: 'What went wrong', content: { 'application/problem+json': { schema: Type.Ref('Problem') } } } as unknown as TSchema
+  const problem = {
+    description: 'What went wrong',
+    content: { 'application/problem+json': { schema: Type.Ref('Problem') } },
+  } as unknown as TSchema
   return { ...success, '4xx': problem, '5xx': problem }
 }

@@ -79,7 +79,10 @@ describe('migrations', () => {
   test('of newer code make this one refuse the database', async () => {
     const newer = await addMigration('29990101000000_future', 'CREATE TABLE "Future" (id INTEGER);')
     await (await Database.open(folder, newer)).close()
-    await expect(Database.open(folder, migrations)).rejects.toMatchObject({ code: 'MIGRATION_REFUSED', message: expect.stringContaining('newer version') as string })
+    await expect(Database.open(folder, migrations)).rejects.toMatchObject({
+      code: 'MIGRATION_REFUSED',
+      message: expect.stringContaining('newer version') as string,
+    })
   })
 
   test('that were changed after they had been applied are refused', async () => {
@@ -156,7 +159,9 @@ describe('the database', () => {
     await database.write(({ db }) => db.idempotencyKey.create(key('a')))
     await database.write(({ db }) => db.$queryRaw`PRAGMA max_page_count = 1`)
     const body = 'x'.repeat(1 << 20)
-    const error: unknown = await database.write(({ db }) => db.idempotencyKey.create({ data: { key: 'b', requestHash: '', status: 201, body } })).catch((reason: unknown) => reason)
+    const error: unknown = await database
+      .write(({ db }) => db.idempotencyKey.create({ data: { key: 'b', requestHash: '', status: 201, body } }))
+      .catch((reason: unknown) => reason)
     expect(isDiskFull(error)).toBe(true)
     expect(await database.read.idempotencyKey.count()).toBe(1)
   })

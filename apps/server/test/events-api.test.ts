@@ -27,7 +27,9 @@ async function readStream(path: string, { headers = {}, limit = Infinity }: { he
     const parts = text.split('\n\n')
     text = parts.pop()!
     for (const part of parts) {
-      const fields = Object.fromEntries(part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]))
+      const fields = Object.fromEntries(
+        part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      )
       if (fields['id']) events.push({ id: fields['id'], event: fields['event']!, data: JSON.parse(fields['data']!) as RunEvent })
     }
     if (events.length >= limit) break

@@ -20,7 +20,12 @@ describe('creating a run', () => {
     expect(answer.status).toBe(201)
     expect(answer.headers.get('location')).toBe(`/v1/runs/${answer.body.id}`)
     expect(Value.Errors(Run, answer.body)).toEqual([])
-    expect(answer.body).toMatchObject({ name: 'My run', status: 'queued', preset: 'smoke', config: { seed: 7, train_limit: 320, blocks: 2 } })
+    expect(answer.body).toMatchObject({
+      name: 'My run',
+      status: 'queued',
+      preset: 'smoke',
+      config: { seed: 7, train_limit: 320, blocks: 2 },
+    })
     expect((await server.ended(answer.body.id)).status).toBe('succeeded')
   })
 
@@ -131,7 +136,7 @@ describe('listing runs', () => {
     for (let i = 0; i < 5; i++) await create(smallRun({ eta: 0.1 }))
     const expected = (await server.app.db.run.findMany({ orderBy: { id: 'desc' }, select: { id: true } })).map(({ id }) => id)
     const ids: string[] = []
-    for (let path: string | null = '/v1/runs?page_size=3'; path; ) {
+    for (let path: string | null = '/v1/runs?page_size=3'; path;) {
       const { body }: Answer<Page<Run>> = await server.get<Page<Run>>(path)
       expect(body.items.length).toBeLessThanOrEqual(3)
       ids.push(...body.items.map(({ id }) => id))
@@ -148,14 +153,21 @@ describe('listing runs', () => {
     expect((await server.get<Page<Run>>('/v1/runs?status=failed')).body.items).toEqual([])
   })
 
-  test.for(['page_size=0', 'page_size=201', 'page_size=x', 'page_token=%00', 'page_token=abc', 'page_token=', 'status=done', 'sort=name', "status=queued'--"])(
-    'refuses ?%s',
-    async (query) => {
-      const answer = await server.get(`/v1/runs?${query}`)
-      expect(answer.status).toBe(400)
-      expect(problem(answer).errors![0]!.pointer).toBe(`/${query.split('=')[0]}`)
-    },
-  )
+  test.for([
+    'page_size=0',
+    'page_size=201',
+    'page_size=x',
+    'page_token=%00',
+    'page_token=abc',
+    'page_token=',
+    'status=done',
+    'sort=name',
+    "status=queued'--",
+  ])('refuses ?%s', async (query) => {
+    const answer = await server.get(`/v1/runs?${query}`)
+    expect(answer.status).toBe(400)
+    expect(problem(answer).errors![0]!.pointer).toBe(`/${query.split('=')[0]}`)
+  })
 })
 
 describe('one run', () => {
@@ -163,11 +175,14 @@ describe('one run', () => {
     expect(await server.get(`/v1/runs/${unknownRun}${path}`)).toMatchObject({ status: 404, body: { code: 'RUN_NOT_FOUND' } })
   })
 
-  test.for(['x', '../../etc/passwd', '%2e%2e%2fetc', 'run_', `${unknownRun}x`, '%00', 'ü'])('with an id like %s is never 500', async (id) => {
-    const answer = await server.get(`/v1/runs/${id}`)
-    expect([400, 404]).toContain(answer.status)
-    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
-  })
+  test.for(['x', '../../etc/passwd', '%2e%2e%2fetc', 'run_', `${unknownRun}x`, '%00', 'ü'])(
+    'with an id like %s is never 500',
+    async (id) => {
+      const answer = await server.get(`/v1/runs/${id}`)
+      expect([400, 404]).toContain(answer.status)
+      expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    },
+  )
 
   test('is waited for until its end', async () => {
     const { id } = await server.createRun(smallRun({ eta: 10 }))
@@ -197,7 +212,14 @@ describe('deleting a run', () => {
     expect((await server.get(`/v1/runs/${id}`)).status).toBe(404)
     const { db } = server.app
     const where = { where: { runId: id } }
-    const left = await Promise.all([db.runEvent.count(where), db.metric.count(where), db.checkpoint.count(where), db.task.count(where), db.evaluation.count(where), db.blockState.count(where)])
+    const left = await Promise.all([
+      db.runEvent.count(where),
+      db.metric.count(where),
+      db.checkpoint.count(where),
+      db.task.count(where),
+      db.evaluation.count(where),
+      db.blockState.count(where),
+    ])
     expect(left).toEqual([0, 0, 0, 0, 0, 0])
     await expect(access(join(server.dataDir, 'runs', id))).rejects.toThrow()
   })

@@ -71,7 +71,16 @@ describe('Host and Origin', () => {
 })
 
 describe('a server with a token', () => {
-  const paths = ['/v1/runs', '/v1/presets', '/v1/runs/run_00000000000000000000000000/events', '/metrics', '/openapi.json', '/docs', '/docs/static/index.html', '/v1/nothing']
+  const paths = [
+    '/v1/runs',
+    '/v1/presets',
+    '/v1/runs/run_00000000000000000000000000/events',
+    '/metrics',
+    '/openapi.json',
+    '/docs',
+    '/docs/static/index.html',
+    '/v1/nothing',
+  ]
 
   test.for(paths)('refuses %s without it', async (path) => {
     const answer = await guarded.get(path)
@@ -84,9 +93,12 @@ describe('a server with a token', () => {
     expect(await guarded.app.db.run.count()).toBe(0)
   })
 
-  test.for([`Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Basic ${token}`, token, 'Bearer', `Bearer ${token} x`])('refuses "%s"', async (authorization) => {
-    expect((await guarded.request('GET', '/v1/runs', undefined, { authorization })).status).toBe(401)
-  })
+  test.for([`Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Basic ${token}`, token, 'Bearer', `Bearer ${token} x`])(
+    'refuses "%s"',
+    async (authorization) => {
+      expect((await guarded.request('GET', '/v1/runs', undefined, { authorization })).status).toBe(401)
+    },
+  )
 
   test('serves who carries it', async () => {
     expect((await guarded.request('GET', '/v1/runs', undefined, { authorization: `Bearer ${token}` })).status).toBe(200)
@@ -117,7 +129,10 @@ describe('a session', () => {
     expect(setCookie).not.toContain(token)
     const cookie = setCookie.split(';')[0]!
     expect((await guarded.request('GET', '/v1/runs', undefined, { cookie })).status).toBe(200)
-    expect((await guarded.request('GET', '/v1/session', undefined, { cookie: `a=b; ${cookie}` })).body).toEqual({ required: true, authenticated: true })
+    expect((await guarded.request('GET', '/v1/session', undefined, { cookie: `a=b; ${cookie}` })).body).toEqual({
+      required: true,
+      authenticated: true,
+    })
     expect(await openStream(guarded, { cookie })).toBe('open')
     const logout = await guarded.request('DELETE', '/v1/session', undefined, { cookie })
     expect(logout.headers.get('set-cookie')).toMatch(/^noprop_session=; .*Max-Age=0$/)
@@ -126,7 +141,15 @@ describe('a session', () => {
   test('that is forged, altered or expired opens nothing', async () => {
     const { headers } = await guarded.request('POST', '/v1/session', { token })
     const [expiry, signature] = headers.get('set-cookie')!.split(';')[0]!.slice('noprop_session='.length).split('.')
-    const forgeries = [`${Number(expiry) + 1}.${signature}`, `${expiry}.`, `.${signature}`, `${Date.now() - 1}.${signature}`, expiry!, token, '']
+    const forgeries = [
+      `${Number(expiry) + 1}.${signature}`,
+      `${expiry}.`,
+      `.${signature}`,
+      `${Date.now() - 1}.${signature}`,
+      expiry!,
+      token,
+      '',
+    ]
     for (const value of forgeries) {
       expect((await guarded.request('GET', '/v1/runs', undefined, { cookie: `noprop_session=${value}` })).status).toBe(401)
     }
@@ -157,9 +180,11 @@ describe('what a browser is told', () => {
 
 describe('documents of the server', () => {
   test('the OpenAPI document is of version 3.1 and lists the routes with their problems', async () => {
-    const { body } = await open.get<{ openapi: string; paths: Record<string, Record<string, { responses: object }>>; components: { schemas: object } }>(
-      '/openapi.json',
-    )
+    const { body } = await open.get<{
+      openapi: string
+      paths: Record<string, Record<string, { responses: object }>>
+      components: { schemas: object }
+    }>('/openapi.json')
     expect(body.openapi).toBe('3.1.0')
     expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/v1/runs', '/v1/runs/{run_id}', '/v1/runs/{run_id}/cancel', '/livez']))
     expect(Object.keys(body.paths['/v1/runs']!['post']!.responses)).toEqual(['201', '4XX', '5XX'])

@@ -116,7 +116,11 @@ export function databaseTime(isoTime: string): string {
 }
 
 /** A status change as an event. */
-export function statusEvent(status: RunStatus, reason: string | null, failure: Extract<RunEventBody, { type: 'status' }>['failure']): NewEvent {
+export function statusEvent(
+  status: RunStatus,
+  reason: string | null,
+  failure: Extract<RunEventBody, { type: 'status' }>['failure'],
+): NewEvent {
   return { body: { type: 'status', status, reason, failure }, key: null }
 }
 

@@ -37,7 +37,10 @@ export async function eventRoutes(app: FastifyInstance) {
         'last-event-id': Type.Optional(Type.String({ pattern: '^[0-9]{0,15}$' })),
       }),
       produces: ['application/json', 'text/event-stream'],
-      response: answers({ 200: pageOf(component('RunEvent')), 204: Type.Null({ description: 'the run has ended and every event was received' }) }),
+      response: answers({
+        200: pageOf(component('RunEvent')),
+        204: Type.Null({ description: 'the run has ended and every event was received' }),
+      }),
     },
     handler: async (request, reply) => {
       const run = await app.runs.get(request.params.run_id)

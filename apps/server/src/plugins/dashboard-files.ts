@@ -11,25 +11,37 @@ const apiPrefixes = ['/v1/', '/v2/', '/docs', '/predict', '/openapi.json', '/met
 /** The built dashboard, and its index.html for every path that only its own router knows. */
 export async function installDashboard(app: FastifyInstance, folder: string, allowedMethods: (path: string) => string[]) {
   const isBuilt = existsSync(join(folder, 'index.html'))
-  if (isBuilt) {
-    await app.register(fastifyStatic, {
-      root: folder,
-      wildcard: false,
-      cacheControl: false,
-      setHeaders: (response, path) => {
-        // Vite puts a hash of the content into the names of assets; the other files change under the same name
-        const immutable = path.startsWith(join(folder, 'assets'))
-        response.header('cache-control', immutable ? 'public, max-age=31536000, immutable' : 'no-cache')
-      },
-    })
-  }
+  if (isBuilt) await serveFiles(app, folder)
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split('?', 1)[0]!
-    const isPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html') && !apiPrefixes.some((prefix) => path.startsWith(prefix))
+    const isPage =
+      request.method === 'GET' &&
+      (request.headers.accept ?? '').includes('text/html') &&
+      !apiPrefixes.some((prefix) => path.startsWith(prefix))
     if (isPage && isBuilt) return reply.header('cache-control', 'no-cache').sendFile('index.html')
-    if (!request.isAuthenticated && path.startsWith('/v1/')) throw new ApiError('UNAUTHENTICATED', 'Send the token of NOPROP_API_TOKEN as "Authorization: Bearer …"')
+    if (!request.isAuthenticated && path.startsWith('/v1/'))
+      throw new ApiError('UNAUTHENTICATED', 'Send the token of NOPROP_API_TOKEN as "Authorization: Bearer …"')
     const allowed = allowedMethods(path)
     if (allowed.length > 0) reply.header('allow', allowed.join(', '))
     throw notFoundError(path, request.method, allowed)
   })
+}
+
+async function serveFiles(app: FastifyInstance, folder: string) {
+  // the plugin takes no route config of its own; without its files nobody could see the login
+  let isRegistering = true
+  app.addHook('onRoute', (route) => {
+    if (isRegistering) route.config = { ...route.config, public: true }
+  })
+  await app.register(fastifyStatic, {
+    root: folder,
+    wildcard: false,
+    cacheControl: false,
+    setHeaders: (response, path) => {
+      // Vite puts a hash of the content into the names of assets; the other files change under the same name
+      const isImmutable = path.startsWith(join(folder, 'assets'))
+      response.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache')
+    },
+  })
+  isRegistering = false
 }

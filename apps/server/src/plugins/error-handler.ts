@@ -40,7 +40,8 @@ export function problemOf(error: Error, request: Pick<FastifyRequest, 'id'>): Pr
   })
   if (error instanceof ApiError) return make(error.code, error.statusCode, error.title, error.message, error.errors)
 
-  const fromTable = (code: ApiErrorCode, detail: string, errors?: FieldError[]) => make(code, apiErrors[code][0], apiErrors[code][1], detail, errors)
+  const fromTable = (code: ApiErrorCode, detail: string, errors?: FieldError[]) =>
+    make(code, apiErrors[code][0], apiErrors[code][1], detail, errors)
   const { code = '', statusCode, validation } = error as FastifyError
   if (validation) {
     const errors = fieldErrors(validation)
@@ -50,7 +51,8 @@ export function problemOf(error: Error, request: Pick<FastifyRequest, 'id'>): Pr
   if (known) return fromTable(known, error.message)
   if (isDiskFull(error)) return fromTable('DISK_FULL', 'The disk of the server is full; nothing was stored')
   if (statusCode === 429) return fromTable('RATE_LIMITED', error.message)
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return make(statusCode === 400 ? 'MALFORMED_BODY' : code || 'REFUSED', statusCode, titleOf(statusCode), error.message)
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return make(statusCode === 400 ? 'MALFORMED_BODY' : code || 'REFUSED', statusCode, titleOf(statusCode), error.message)
   return fromTable('INTERNAL', 'The server could not answer; its log says why under this request_id')
 }
 
@@ -71,7 +73,10 @@ function fieldErrors(validation: readonly FastifySchemaValidationError[]): Field
     if (entry.keyword === 'anyOf' || entry.keyword === 'if') continue
     const error = fieldError(entry)
     const previous = errors.get(error.pointer)
-    errors.set(error.pointer, previous && previous.detail !== error.detail ? { ...error, detail: `${previous.detail} or ${error.detail}` } : error)
+    errors.set(
+      error.pointer,
+      previous && previous.detail !== error.detail ? { ...error, detail: `${previous.detail} or ${error.detail}` } : error,
+    )
   }
   return [...errors.values()].slice(0, maxFieldErrors)
 }

@@ -56,7 +56,9 @@ export function installMetrics(app: FastifyInstance, { registry }: ServerMetrics
     if (request.is404 || !route || request.routeOptions.config.unmeasured || 'wait_seconds' in Object(request.query)) return
     duration.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000)
   })
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+  )
 }
 
 declare module 'fastify' {

@@ -36,7 +36,10 @@ export function estimateRun(config: RunConfig, dataset: DatasetSizes, calibratio
 
   const testExamples = Math.min(config.test_limit ?? Infinity, dataset.testExamples)
   const evaluations = Math.floor(config.epochs / config.evaluation_interval)
-  const examples = config.validation_size > 0 ? evaluations * config.validation_size + testExamples : Math.ceil(config.epochs / config.evaluation_interval) * testExamples
+  const examples =
+    config.validation_size > 0
+      ? evaluations * config.validation_size + testExamples
+      : Math.ceil(config.epochs / config.evaluation_interval) * testExamples
   const evaluation = (examples * calibration.seconds_per_evaluated_image) / trainers
   return training + evaluation
 }

@@ -72,7 +72,8 @@ export const presets: readonly PresetDefinition[] = [
   {
     name: 'smoke',
     title: 'Smoke test',
-    description: 'Two tiny blocks on a few thousand images: seconds long, to check an installation or a pipeline. Its accuracy means little.',
+    description:
+      'Two tiny blocks on a few thousand images: seconds long, to check an installation or a pipeline. Its accuracy means little.',
     config: smoke,
   },
 ]

@@ -18,7 +18,11 @@ export function readBuildFacts(gitCommit: string | null): BuildFacts {
   return {
     version,
     gitCommit: gitCommit ?? readGitCommit(root),
-    versions: { 'noprop-studio': version, node: process.versions.node, ...packageVersions(['fastify', '@prisma/client', 'better-sqlite3']) },
+    versions: {
+      'noprop-studio': version,
+      node: process.versions.node,
+      ...packageVersions(['fastify', '@prisma/client', 'better-sqlite3']),
+    },
   }
 }
 
@@ -30,7 +34,10 @@ function packageVersions(names: readonly string[]): Record<string, string> {
   const require = createRequire(import.meta.url)
   return Object.fromEntries(
     names.flatMap((name) => {
-      const file = require.resolve.paths(name)?.map((folder) => join(folder, name, 'package.json')).find(existsSync)
+      const file = require.resolve
+        .paths(name)
+        ?.map((folder) => join(folder, name, 'package.json'))
+        .find(existsSync)
       return file ? [[name, readVersion(file)]] : []
     }),
   )
@@ -43,12 +50,12 @@ export function readGitCommit(root: string): string | null {
     const head = readFileSync(join(gitDir, 'HEAD'), 'utf8').trim()
     if (!head.startsWith('ref: ')) return asCommit(head)
     const ref = head.slice(5)
-    const commonDir = existsSync(join(gitDir, 'commondir'))
-      ? join(gitDir, readFileSync(join(gitDir, 'commondir'), 'utf8').trim())
-      : gitDir
+    const commonDir = existsSync(join(gitDir, 'commondir')) ? join(gitDir, readFileSync(join(gitDir, 'commondir'), 'utf8').trim()) : gitDir
     const loose = join(commonDir, ref)
     if (existsSync(loose)) return asCommit(readFileSync(loose, 'utf8').trim())
-    const packed = readFileSync(join(commonDir, 'packed-refs'), 'utf8').split('\n').find((line) => line.endsWith(` ${ref}`))
+    const packed = readFileSync(join(commonDir, 'packed-refs'), 'utf8')
+      .split('\n')
+      .find((line) => line.endsWith(` ${ref}`))
     return packed ? asCommit(packed.split(' ')[0]!) : null
   } catch {
     return null
@@ -59,7 +66,9 @@ export function readGitCommit(root: string): string | null {
 function findGitDir(root: string): string {
   const path = join(root, '.git')
   if (statSync(path).isDirectory()) return path
-  const target = readFileSync(path, 'utf8').replace(/^gitdir:/, '').trim()
+  const target = readFileSync(path, 'utf8')
+    .replace(/^gitdir:/, '')
+    .trim()
   return isAbsolute(target) ? target : join(dirname(path), target)
 }
 

@@ -19,7 +19,10 @@ export function checkConfig(config: RunConfig, dataset: DatasetSizes): FieldErro
   const available = dataset.trainExamples - config.validation_size
 
   if (available <= 0) {
-    refuse('validation_size', `validation_size is ${config.validation_size}, but ${dataset.title} has only ${dataset.trainExamples} training images`)
+    refuse(
+      'validation_size',
+      `validation_size is ${config.validation_size}, but ${dataset.title} has only ${dataset.trainExamples} training images`,
+    )
   } else if (config.train_limit !== null && config.train_limit > available) {
     refuse(
       'train_limit',

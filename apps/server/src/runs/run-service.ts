@@ -99,7 +99,12 @@ export class RunService {
         return current
       }
       const next = current.status === 'queued' ? 'canceled' : 'canceling'
-      await repository.changeStatus(transaction, id, next, next === 'canceled' ? 'canceled while it was queued' : 'waiting for its trainers to stop')
+      await repository.changeStatus(
+        transaction,
+        id,
+        next,
+        next === 'canceled' ? 'canceled while it was queued' : 'waiting for its trainers to stop',
+      )
       return (await repository.findIn(transaction, id))!
     })
     if (run.status === 'canceling') executor.stopRun(id)
@@ -127,14 +132,16 @@ export class RunService {
 
   async #deleteRows(id: string) {
     const { database } = this.#parts
-    for (let removed = Infinity; removed > 0; ) {
+    for (let removed = Infinity; removed > 0;) {
       removed = await database.write(
-        ({ db }) => db.$executeRaw`DELETE FROM "Metric" WHERE rowid IN (SELECT rowid FROM "Metric" WHERE "runId" = ${id} LIMIT ${deleteChunk})`,
+        ({ db }) =>
+          db.$executeRaw`DELETE FROM "Metric" WHERE rowid IN (SELECT rowid FROM "Metric" WHERE "runId" = ${id} LIMIT ${deleteChunk})`,
       )
     }
-    for (let removed = Infinity; removed > 0; ) {
+    for (let removed = Infinity; removed > 0;) {
       removed = await database.write(
-        ({ db }) => db.$executeRaw`DELETE FROM "RunEvent" WHERE rowid IN (SELECT rowid FROM "RunEvent" WHERE "runId" = ${id} LIMIT ${deleteChunk})`,
+        ({ db }) =>
+          db.$executeRaw`DELETE FROM "RunEvent" WHERE rowid IN (SELECT rowid FROM "RunEvent" WHERE "runId" = ${id} LIMIT ${deleteChunk})`,
       )
     }
     await database.write(({ db }) => db.run.delete({ where: { id } }))

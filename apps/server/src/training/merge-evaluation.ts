@@ -3,7 +3,10 @@ import type { ChainAccuracy, EvaluateResult, EvaluationFacts, Split } from '@nop
 /** Adds the shards of an evaluation. They are of one model, so their arrays have equal lengths; there is at least one. */
 export function mergeEvaluation(epoch: number, split: Split, shards: readonly EvaluateResult[]): EvaluationFacts {
   const examples = sum(shards.map(({ count }) => count))
-  const noiseFree = chainAccuracy(shards.map((shard) => shard.noise_free), examples)
+  const noiseFree = chainAccuracy(
+    shards.map((shard) => shard.noise_free),
+    examples,
+  )
   return {
     epoch,
     split,
@@ -11,8 +14,13 @@ export function mergeEvaluation(epoch: number, split: Split, shards: readonly Ev
     accuracy: noiseFree.after_block.at(-1)!,
     loss: sum(shards.map(({ loss_sum }) => loss_sum)) / examples,
     noise_free: noiseFree,
-    noisy: chainAccuracy(shards.map((shard) => shard.noisy), examples),
-    confusion_matrix: shards[0]!.confusion_matrix.map((row, i) => row.map((_, j) => sum(shards.map((shard) => shard.confusion_matrix[i]![j]!)))),
+    noisy: chainAccuracy(
+      shards.map((shard) => shard.noisy),
+      examples,
+    ),
+    confusion_matrix: shards[0]!.confusion_matrix.map((row, i) =>
+      row.map((_, j) => sum(shards.map((shard) => shard.confusion_matrix[i]![j]!))),
+    ),
     seconds: sum(shards.map(({ seconds }) => seconds)),
   }
 }

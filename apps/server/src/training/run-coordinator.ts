@@ -1,4 +1,13 @@
-import { type CheckpointFacts, type Failure, isFinal, type PrepareResult, type Run, type Task, type TaskResult, type TrainerToServer } from '@noprop/contract'
+import {
+  type CheckpointFacts,
+  type Failure,
+  isFinal,
+  type PrepareResult,
+  type Run,
+  type Task,
+  type TaskResult,
+  type TrainerToServer,
+} from '@noprop/contract'
 import type { FastifyBaseLogger } from 'fastify'
 import type { CheckpointStore } from '../checkpoints/checkpoint-store.ts'
 import { type EventLog, logEvent } from '../events/event-log.ts'
@@ -79,7 +88,9 @@ export class RunCoordinator implements RunExecutor {
         if (run.status === 'canceling') {
           await this.#end(transaction, run.id, 'canceled', 'canceled on request')
         } else if (await repository.changeStatus(transaction, run.id, 'interrupted', 'the server ended unexpectedly')) {
-          await events.append(transaction, run.id, [logEvent('warn', 'the server ended unexpectedly; going on from the newest checkpoints')])
+          await events.append(transaction, run.id, [
+            logEvent('warn', 'the server ended unexpectedly; going on from the newest checkpoints'),
+          ])
         }
       }
     })
@@ -322,7 +333,9 @@ export class RunCoordinator implements RunExecutor {
       if (!failure || run.status === 'canceling' || tries === null) return
       await this.#resetBlock(transaction, task)
       if (failure.kind !== 'infrastructure' || tries >= maxAttempts) return this.#fail(transaction, task.run_id, failure)
-      await events.append(transaction, task.run_id, [logEvent('warn', `${failure.message}; its task is repeated from the newest checkpoint`)])
+      await events.append(transaction, task.run_id, [
+        logEvent('warn', `${failure.message}; its task is repeated from the newest checkpoint`),
+      ])
       await repository.changeStatus(transaction, task.run_id, 'interrupted', failure.message)
     })
     pool.finish(slot, 'other')
@@ -356,7 +369,13 @@ export class RunCoordinator implements RunExecutor {
   async #succeed(transaction: Transaction, runId: string) {
     const { repository, events } = this.#parts
     const run = (await repository.findIn(transaction, runId))!
-    const progress = { ...run.progress, epoch: run.config.epochs, step: run.progress.steps ?? run.progress.step, fraction: 1, eta_seconds: 0 }
+    const progress = {
+      ...run.progress,
+      epoch: run.config.epochs,
+      step: run.progress.steps ?? run.progress.step,
+      fraction: 1,
+      eta_seconds: 0,
+    }
     await transaction.db.run.update({ where: { id: runId }, data: { progress } })
     await events.append(transaction, runId, [{ body: { type: 'progress', ...progress }, key: null }])
     await this.#end(transaction, runId, 'succeeded', null)
@@ -367,7 +386,13 @@ export class RunCoordinator implements RunExecutor {
     await this.#end(transaction, runId, 'failed', failure.message, failure)
   }
 
-  async #end(transaction: Transaction, runId: string, status: 'canceled' | 'succeeded' | 'failed', reason: string | null, failure: Failure | null = null) {
+  async #end(
+    transaction: Transaction,
+    runId: string,
+    status: 'canceled' | 'succeeded' | 'failed',
+    reason: string | null,
+    failure: Failure | null = null,
+  ) {
     await this.#parts.queue.drop(transaction, runId)
     await this.#parts.repository.changeStatus(transaction, runId, status, reason, failure)
   }

@@ -1,4 +1,15 @@
-import type { CheckpointFacts, EvaluateResult, EvaluationFacts, PrepareResult, Provenance, Run, RunConfig, Split, Task, TaskResult } from '@noprop/contract'
+import type {
+  CheckpointFacts,
+  EvaluateResult,
+  EvaluationFacts,
+  PrepareResult,
+  Provenance,
+  Run,
+  RunConfig,
+  Split,
+  Task,
+  TaskResult,
+} from '@noprop/contract'
 import type { CheckpointStore } from '../checkpoints/checkpoint-store.ts'
 import { type EventLog, logEvent } from '../events/event-log.ts'
 import { newId } from '../ids.ts'
@@ -67,7 +78,11 @@ export class TaskOutcomes {
     const progress = { ...run.progress, steps: run.config.blocks * run.config.epochs * result.steps_per_epoch }
     await db.run.update({ where: { id: run.id }, data: { provenance, progress, parameters: result.parameters } })
     await db.blockState.createMany({ data: result.units.map((block) => ({ runId: run.id, block })) })
-    await this.#parts.queue.add(transaction, run.id, result.units.map((block) => trainTask(block, 1)))
+    await this.#parts.queue.add(
+      transaction,
+      run.id,
+      result.units.map((block) => trainTask(block, 1)),
+    )
     const message = `${result.train_examples} training, ${result.validation_examples} validation and ${result.test_examples} test images; ${result.parameters.total} parameters; ${result.device}`
     await this.#parts.events.append(transaction, run.id, [logEvent('info', message)])
   }
@@ -95,11 +110,17 @@ export class TaskOutcomes {
     const { db } = transaction
     const shards = await db.task.findMany({ where: { runId: run.id, kind: 'evaluate', epoch, split } })
     if (shards.some(({ status }) => status !== 'done')) return null
-    const facts = mergeEvaluation(epoch, split, shards.map(({ result }) => result as EvaluateResult))
+    const facts = mergeEvaluation(
+      epoch,
+      split,
+      shards.map(({ result }) => result as EvaluateResult),
+    )
     const id = newId('eval')
     await db.evaluation.create({ data: { id, runId: run.id, epoch, split, facts } })
     await db.run.update({ where: { id: run.id }, data: { metrics: { ...run.metrics, ...evaluationMetrics(facts) } } })
-    await this.#parts.events.append(transaction, run.id, [{ body: { type: 'evaluation_completed', evaluation_id: id, ...facts }, key: null }])
+    await this.#parts.events.append(transaction, run.id, [
+      { body: { type: 'evaluation_completed', evaluation_id: id, ...facts }, key: null },
+    ])
     await this.#prune(transaction, run.id, run.config)
     return facts
   }

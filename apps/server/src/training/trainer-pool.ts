@@ -209,7 +209,10 @@ export class TrainerPool {
     this.#options.restarts.inc()
     slot.failures++
     this.#options.log.warn({ slot: slot.index, output: exit.output }, `trainer ${slot.index} ended: ${exit.reason}`)
-    if (wasStarting && slot.failures >= maxFailedStarts && this.#slots.every(({ state }) => state === 'stopped' || state === 'starting')) {
+    const canOthersWork = this.#slots.some(
+      ({ state, failures }) => state === 'idle' || state === 'busy' || (state === 'starting' && failures === 0),
+    )
+    if (wasStarting && slot.failures >= maxFailedStarts && !canOthersWork) {
       for (const other of this.#slots) other.failures = 0
       this.#listener?.onCannotStart(exit)
     } else if (this.#wanted) {
@@ -236,7 +239,8 @@ export class TrainerPool {
       if (!process || state === 'starting' || state === 'stopped') continue
       // after a pause of this process (a suspended machine) nobody's silence means anything
       if (pause > heartbeatTimeoutMs / 2) process.lastSignAt = now
-      else if (now - process.lastSignAt > heartbeatTimeoutMs) process.kill(`it was silent for ${Math.round(heartbeatTimeoutMs / 100) / 10} s`)
+      else if (now - process.lastSignAt > heartbeatTimeoutMs)
+        process.kill(`it was silent for ${Math.round(heartbeatTimeoutMs / 100) / 10} s`)
     }
   }
 }

@@ -122,7 +122,7 @@ export class TestServer {
   /** The whole history, page by page. */
   async events(id: string): Promise<RunEvent[]> {
     const events: RunEvent[] = []
-    for (let path: string | null = `/v1/runs/${id}/events?page_size=1000`; path; ) {
+    for (let path: string | null = `/v1/runs/${id}/events?page_size=1000`; path;) {
       const { body }: Answer<Page<RunEvent>> = await this.get<Page<RunEvent>>(path)
       events.push(...body.items)
       path = body.next_page_token && `/v1/runs/${id}/events?page_size=1000&page_token=${body.next_page_token}`
