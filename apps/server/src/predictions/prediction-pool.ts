@@ -26,6 +26,8 @@ export class PredictionPool {
   readonly #onWorkerLost: (error: Error) => void
   #waiting: WaitingTask[] = []
   #busy = false
+  #work: Promise<void> = Promise.resolve()
+  #closed = false
 
   constructor({ workerEntry, onWorkerLost = () => undefined }: PredictionPoolOptions) {
     this.#threads = new Piscina({ filename: workerEntry, minThreads: 0, maxThreads: 1, idleTimeout: Infinity, maxQueue: 1 })
@@ -40,13 +42,13 @@ export class PredictionPool {
    */
   run(task: PredictionTask, signal: AbortSignal): Promise<PredictionResult> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(shuttingDown())
       this.#waiting.push({ task, signal, resolve, reject })
-      void this.#work()
+      if (!this.#busy) this.#work = this.#workOff()
     })
   }
 
-  async #work(): Promise<void> {
-    if (this.#busy) return
+  async #workOff(): Promise<void> {
     this.#busy = true
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       const { task, signal, resolve, reject } = next
@@ -75,8 +77,15 @@ export class PredictionPool {
     })
   }
 
+  /** Refuses what waits and lets what runs come to its end: ONNX Runtime takes the whole process down when its thread is ended inside a call. */
   async close(): Promise<void> {
-    for (const { reject } of this.#waiting.splice(0)) reject(new ApiError('UNAVAILABLE', 'The server is shutting down'))
+    this.#closed = true
+    for (const { reject } of this.#waiting.splice(0)) reject(shuttingDown())
+    await this.#work
     await this.#threads.destroy()
   }
+}
+
+function shuttingDown(): ApiError {
+  return new ApiError('UNAVAILABLE', 'The server is shutting down')
 }

@@ -6,6 +6,7 @@ import { ApiError } from '../api-error.ts'
 import { clientGone } from '../client-gone.ts'
 import { answers, api } from '../route-schema.ts'
 import type { ImageFile } from './image-decoder.ts'
+import { keepWarm } from './keep-warm.ts'
 import { decodeInstances, invalid, maxFileBytes, readMultipart } from './predict-request.ts'
 import { PredictionPool } from './prediction-pool.ts'
 import { PredictionService } from './prediction-service.ts'
@@ -41,11 +42,7 @@ export async function predictionRoutes(app: FastifyInstance) {
   })
   const service = new PredictionService({ db: app.db, runs: app.runs, pool, checkpointPath: app.checkpointPath })
   app.addHook('onClose', () => pool.close())
-  app.addHook('onListen', async () => {
-    service
-      .warmUp()
-      .catch((error: unknown) => app.log.warn({ err: error }, 'the newest network could not be loaded ahead of its first use'))
-  })
+  keepWarm(app, service)
 
   await app.register(multipart, {
     limits: { fileSize: maxFileBytes, files: 1, fields: 10, fieldNameSize: 100, fieldSize: 1000, parts: 11 },

@@ -31,15 +31,17 @@ export class PredictionService {
   readonly #parts: PredictionServiceParts
   readonly #models = new Map<string, ModelReference>()
   #requests = 0
+  #warmRunId: string | null = null
 
   constructor(parts: PredictionServiceParts) {
     this.#parts = parts
   }
 
-  /** Loads and compiles the network that predictions use by default, if there is one. */
+  /** Loads and compiles the network that predictions use by default, if there is one; tried once for each. */
   async warmUp(): Promise<void> {
     const run = await this.#parts.runs.newestSucceeded()
-    if (!run) return
+    if (!run || run.id === this.#warmRunId) return
+    this.#warmRunId = run.id
     const model = await this.#modelOf(run)
     await this.#parts.pool.run({ model, images: new Float32Array(), keys: [], seed: 0, noise: false }, new AbortController().signal)
   }
