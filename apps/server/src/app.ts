@@ -37,6 +37,8 @@ import { TrainerPool } from './training/trainer-pool.ts'
 /** Event-loop delay from which on new requests are turned away: far beyond what work of ours causes. */
 const maxEventLoopDelayMs = 5000
 const maxBodyBytes = 1 << 20
+/** Longest time that a client may take to send a request. */
+const requestTimeoutMs = 120_000
 
 export interface AppOptions {
   readonly stream?: StreamLimits
@@ -54,6 +56,7 @@ export async function buildApp(config: Config, { stream = streamLimits }: AppOpt
     // standard output belongs to the one line that says where the server listens
     logger: { level: config.logLevel, stream: process.stderr },
     bodyLimit: maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
     forceCloseConnections: true,
     // refused below, as a problem like every other error
     return503OnClosing: false,

@@ -50,17 +50,12 @@ export class CheckpointStore {
    */
   async removeOrphans({ read }: Database): Promise<number> {
     const folders = await readdir(this.#runsDir).catch(() => [])
-    const runs = new Set((await read.run.findMany({ where: { id: { in: folders } }, select: { id: true } })).map(({ id }) => id))
+    const known = new Map((await read.run.findMany({ select: { id: true } })).map(({ id }) => [id, new Set<string>()]))
+    for (const { runId, id } of await read.checkpoint.findMany({ select: { runId: true, id: true } })) known.get(runId)?.add(id + extension)
     let removed = 0
     for (const folder of folders) {
-      if (!runs.has(folder)) {
-        await rm(join(this.#runsDir, folder), { recursive: true, force: true })
-        removed++
-        continue
-      }
-      const rows = await read.checkpoint.findMany({ where: { runId: folder }, select: { id: true } })
-      const known = new Set(rows.map(({ id }) => id + extension))
-      const orphans = (await readdir(join(this.#runsDir, folder))).filter((file) => !known.has(file))
+      const files = known.get(folder)
+      const orphans = files ? (await readdir(join(this.#runsDir, folder))).filter((file) => !files.has(file)) : ['']
       for (const file of orphans) await rm(join(this.#runsDir, folder, file), { recursive: true, force: true })
       removed += orphans.length
     }

@@ -111,7 +111,7 @@ function withoutType({ type: _type, ...rest }: RunEventBody) {
 }
 
 /** The form in which Prisma stores times, so that raw and ordinary queries compare and sort alike. */
-export function databaseTime(isoTime: string): string {
+function databaseTime(isoTime: string): string {
   return isoTime.replace('Z', '+00:00')
 }
 

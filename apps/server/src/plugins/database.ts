@@ -13,7 +13,7 @@ export interface Transaction {
 }
 
 /** The data folder belongs to another server that is running. */
-export class DataDirLockedError extends Error {
+class DataDirLockedError extends Error {
   readonly code = 'DATA_DIR_LOCKED'
   constructor(dataDir: string) {
     super(`Another NoProp Studio server is using ${dataDir}. Stop it, or set NOPROP_DATA_DIR to another folder.`)

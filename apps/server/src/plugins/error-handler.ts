@@ -22,7 +22,7 @@ export function installErrorHandler(app: FastifyInstance) {
   })
 }
 
-export function sendProblem(reply: FastifyReply, problem: Problem) {
+function sendProblem(reply: FastifyReply, problem: Problem) {
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="noprop"')
   return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem)
 }

@@ -3,7 +3,6 @@ import {
   type Failure,
   isFinal,
   type PrepareResult,
-  type Run,
   type Task,
   type TaskResult,
   type TrainerToServer,
@@ -489,6 +488,7 @@ export class RunCoordinator implements RunExecutor {
         if (!run || isFinal(run.status)) return
         await queue.releaseRun(transaction, id)
         await this.#resetBlocks(transaction, id)
+        if (run.status === 'canceling') return this.#end(transaction, id, 'canceled', 'canceled on request')
         if (this.#recoveries >= maxRecoveries)
           return this.#fail(transaction, id, { kind: 'infrastructure', code: 'STORAGE_FAILED', message: reason })
         await events.append(transaction, id, [logEvent('error', `${reason}; going on from the newest checkpoints`)])

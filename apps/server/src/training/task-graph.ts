@@ -13,7 +13,7 @@ export interface PlannedTask {
 }
 
 /** Examples of one evaluation task: small enough to share an evaluation between trainers. */
-export const examplesPerShard = 2500
+const examplesPerShard = 2500
 
 /** Above every priority of an evaluation, which is its epoch. */
 const firstTrainingPriority = 10_000
