@@ -22,8 +22,17 @@ interface Convolution {
   readonly info: ConvInfo
 }
 
+/** Windows of a pooling that tile the image. */
+export interface Tile {
+  readonly height: number
+  readonly width: number
+}
+const pixel: Tile = { height: 1, width: 1 }
+
 /** The convolutions that made a value. */
 const convolutions = new WeakMap<Value, Convolution>()
+/** Values that were put together from tiles. */
+const untiled = new WeakMap<Value, { tiles: Value; tile: Tile }>()
 
 /**
  * Convolutions as matrix products. The columns of an image, its filter windows side by side, are one value for the convolution and for the
@@ -35,7 +44,9 @@ export const convolutionLowerings: Lowerings = {
   Conv2DBackpropFilter: (graph, { x, dy }, attrs: ConvAttrs & { filterShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs)
     const { part, info } = withoutZeroBorder(dy!, full)
-    return reshape(graph, gemm(graph, columns(graph, x!, info), rowsOf(graph, part), { transA: 1 }), attrs.filterShape)
+    // a sum over all pixels, so the order does not matter: that of the pooling before saves rearranging
+    const { tiles, tile } = untiled.get(part) ?? { tiles: part, tile: pixel }
+    return reshape(graph, gemm(graph, columns(graph, x!, info, tile), rowsOf(graph, tiles), { transA: 1 }), attrs.filterShape)
   },
   Conv2DBackpropInput: (graph, { dy, filter }, attrs: ConvAttrs & { inputShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
@@ -44,14 +55,37 @@ export const convolutionLowerings: Lowerings = {
   },
 }
 
-/** The first rows and columns of x. Where x is a convolution the rest of it is not even computed, unless something else needs it. */
-export function crop(graph: Graph, x: Value, height: number, width: number): Value {
+/**
+ * An image in the order in which pooling reads it: for each place in a tile, the pixels that all tiles have there. Rows and columns that fill no tile
+ * are left out; where x is a convolution, they are not even computed, and the order costs nothing.
+ *
+ * @returns [batch, tile.height·tile.width, height·width, channels], height and width counted in tiles
+ */
+export function toTiles(graph: Graph, x: Value, tile: Tile): Value {
+  const [batch, height, width, channels] = x.shape as Shape4
+  const [rows, columns] = [Math.floor(height / tile.height), Math.floor(width / tile.width)]
+  const shape = [batch, tile.height * tile.width, rows * columns, channels]
   const made = convolutions.get(x)
-  if (made) return convolve(graph, { ...made, info: withOutputSize(made.info, height, width) })
-  return slice(graph, x, [
-    { axis: 1, start: 0, size: height },
-    { axis: 2, start: 0, size: width },
+  if (made) {
+    const info = withOutputSize(made.info, rows * tile.height, columns * tile.width)
+    return reshape(graph, product(graph, { ...made, info }, tile), shape)
+  }
+  const used = slice(graph, x, [
+    { axis: 1, start: 0, size: rows * tile.height },
+    { axis: 2, start: 0, size: columns * tile.width },
   ])
+  const split = reshape(graph, used, [batch, rows, tile.height, columns, tile.width, channels])
+  return reshape(graph, transpose(graph, split, [0, 2, 4, 1, 3, 5]), shape)
+}
+
+/** The reverse of `toTiles`: an image of that shape, 0 where no tile is. */
+export function fromTiles(graph: Graph, tiles: Value, tile: Tile, [batch, height, width, channels]: Shape4): Value {
+  const [rows, columns] = [Math.floor(height / tile.height), Math.floor(width / tile.width)]
+  const split = reshape(graph, tiles, [batch, tile.height, tile.width, rows, columns, channels])
+  const joined = transpose(graph, split, [0, 3, 1, 4, 2, 5])
+  const image = reshape(graph, joined, [batch, rows * tile.height, columns * tile.width, channels])
+  untiled.set(image, { tiles, tile })
+  return padAfter(graph, image, height, width)
 }
 
 /** Gradients that are 0 in the last rows and columns, as those of a cropped convolution, need no products there. */
@@ -82,36 +116,36 @@ function convInfo(op: string, x: readonly number[], filter: readonly number[], a
 }
 
 function convolve(graph: Graph, convolution: Convolution): Value {
-  const { x, filter, info } = convolution
-  const matrix = reshape(graph, filter, [elementCount(filter.shape.slice(0, 3)), info.outChannels])
-  const result = reshape(graph, gemm(graph, columns(graph, x, info), matrix), info.outShape)
+  const result = reshape(graph, product(graph, convolution, pixel), convolution.info.outShape)
   convolutions.set(result, convolution)
   return result
+}
+
+/** The pixels of a convolution, tile by tile: [pixels, outChannels]. */
+function product(graph: Graph, { x, filter, info }: Convolution, tile: Tile): Value {
+  const matrix = reshape(graph, filter, [elementCount(filter.shape.slice(0, 3)), info.outChannels])
+  return gemm(graph, columns(graph, x, info, tile), matrix)
 }
 
 /** Gather copies one pixel at a time; below this many channels it pays to put neighbours side by side first. */
 const fewChannels = 8
 
-/** im2col: [batch·outHeight·outWidth, filterHeight·filterWidth·inChannels]. */
-function columns(graph: Graph, x: Value, info: ConvInfo): Value {
+/** im2col: [batch·outHeight·outWidth, filterHeight·filterWidth·inChannels], each image in the order of its tiles. */
+function columns(graph: Graph, x: Value, info: ConvInfo, tile: Tile): Value {
   const { batchSize, outHeight, outWidth, filterHeight, filterWidth, inChannels, padInfo } = info
   const { top, bottom, left, right } = padInfo
   const rows = batchSize * outHeight * outWidth
-  const padded = pad(
-    graph,
-    x,
-    [
-      [0, 0],
-      [top, bottom],
-      [left, right],
-      [0, 0],
-    ],
-    0,
-  )
-  if (isPointwise(info)) return rowsOf(graph, padded)
+  const paddings = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ] as const
+  const padded = pad(graph, x, paddings, 0)
+  if (isPointwise(info) && tile === pixel) return rowsOf(graph, padded)
   const source = inChannels < fewChannels ? widenColumns(graph, padded, info) : padded
   const [, height, width, channels] = source.shape as Shape4
-  const taps = windowIndices(info, width, source === padded)
+  const taps = windowIndices(info, tile, width, source === padded)
   const gathered = graph.add(
     'Gather',
     [reshape(graph, source, [batchSize, height * width, channels]), graph.constant(taps, [taps.length], 'int32')],
@@ -130,21 +164,24 @@ function widenColumns(graph: Graph, x: Value, info: ConvInfo): Value {
 }
 
 /** Pixel under each place of the filter, for every output pixel; `width` is that of the image they are counted in. */
-function windowIndices(info: ConvInfo, width: number, everyColumn: boolean): Int32Array {
+function windowIndices(info: ConvInfo, tile: Tile, width: number, everyColumn: boolean): Int32Array {
+  const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info
   const indices: number[] = []
-  for (let y = 0; y < info.outHeight; y++) {
-    for (let x = 0; x < info.outWidth; x++) {
-      for (let row = 0; row < info.filterHeight; row++) {
-        const start = (y * info.strideHeight + row * info.dilationHeight) * width
-        if (!everyColumn) indices.push(start + x)
-        else
-          for (let column = 0; column < info.filterWidth; column++) {
-            indices.push(start + x * info.strideWidth + column * info.dilationWidth)
-          }
-      }
+  for (const [y, x] of outputPixels(info, tile)) {
+    for (let row = 0; row < filterHeight; row++) {
+      const start = (y * strideHeight + row * dilationHeight) * width
+      if (!everyColumn) indices.push(start + x)
+      else for (let column = 0; column < filterWidth; column++) indices.push(start + x * strideWidth + column * dilationWidth)
     }
   }
   return Int32Array.from(indices)
+}
+
+/** Row and column of every output pixel, in the order of `toTiles`. */
+function* outputPixels({ outHeight, outWidth }: ConvInfo, tile: Tile): Generator<[number, number]> {
+  for (let row = 0; row < tile.height; row++)
+    for (let column = 0; column < tile.width; column++)
+      for (let y = row; y < outHeight; y += tile.height) for (let x = column; x < outWidth; x += tile.width) yield [y, x]
 }
 
 /** 1×1 at stride 1: every pixel is its own window. */
@@ -171,13 +208,16 @@ function transposedConvolution(graph: Graph, dy: Value, filter: Value, info: Con
   const width = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left - right
   const inputs = [transpose(graph, dy, [0, 3, 1, 2]), transpose(graph, filter, [3, 2, 0, 1])]
   const touched = graph.add('ConvTranspose', inputs, { shape: [batchSize, inChannels, height, width], dtype: 'float32' }, attributes)
-  // rows and columns that no window reaches
-  const rest = [info.inHeight - height, info.inWidth - width] as const
+  return padAfter(graph, transpose(graph, touched, [0, 2, 3, 1]), info.inHeight, info.inWidth)
+}
+
+/** Zeros in the rows and columns that are missing at the end. */
+function padAfter(graph: Graph, x: Value, height: number, width: number): Value {
   const paddings = [
     [0, 0],
-    [0, rest[0]],
-    [0, rest[1]],
+    [0, height - x.shape[1]!],
+    [0, width - x.shape[2]!],
     [0, 0],
   ] as const
-  return pad(graph, transpose(graph, touched, [0, 2, 3, 1]), paddings, 0)
+  return pad(graph, x, paddings, 0)
 }

@@ -1,8 +1,8 @@
 import { backend_util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowerings } from '../trace/lowering.ts'
-import { binary, concat, pad, reduce, reshape, slice, unary, where } from './build.ts'
-import { crop } from './convolution.ts'
+import { binary, cast, concat, pad, reduce, reshape, slice } from './build.ts'
+import { fromTiles, type Tile, toTiles } from './convolution.ts'
 
 type Shape4 = [number, number, number, number]
 type PoolInfo = ReturnType<typeof backend_util.computePool2DInfo>
@@ -19,7 +19,7 @@ const lowest = -3.4028234663852886e38
 export const poolingLowerings: Lowerings = {
   MaxPool: (graph, { x }, attrs: PoolAttrs) => {
     const info = poolInfo(x!, attrs)
-    if (isTiling(info)) return maxOfTiles(graph, tiledPart(graph, x!, info), info)
+    if (isTiling(info)) return reshape(graph, reduce(graph, 'ReduceMax', toTiles(graph, x!, tileOf(info)), [1], false), info.outShape)
     return windows(graph, x!, info, lowest).reduce((max, window) => binary(graph, 'Max', max, window))
   },
   MaxPoolGrad: (graph, { dy, input, output }, attrs: PoolAttrs) => {
@@ -55,41 +55,43 @@ function isTiling(info: PoolInfo): boolean {
   return filterHeight === strideHeight && filterWidth === strideWidth && !isPadded
 }
 
-/** The part of x that belongs to windows. */
-function tiledPart(graph: Graph, x: Value, info: PoolInfo): Value {
-  return crop(graph, x, info.outHeight * info.filterHeight, info.outWidth * info.filterWidth)
-}
-
-/** Maximum of neighbours in a row, then of neighbours in a column: two passes over consecutive memory. */
-function maxOfTiles(graph: Graph, x: Value, info: PoolInfo): Value {
-  const { batchSize, outHeight, outWidth, inChannels, filterHeight, filterWidth } = info
-  const perRow = reshape(graph, x, [batchSize * outHeight * filterHeight * outWidth, filterWidth, inChannels])
-  const ofRows = reduce(graph, 'ReduceMax', perRow, [1], false)
-  const perTile = reshape(graph, ofRows, [batchSize * outHeight, filterHeight, outWidth * inChannels])
-  return reshape(graph, reduce(graph, 'ReduceMax', perTile, [1], false), info.outShape)
+function tileOf({ filterHeight, filterWidth }: PoolInfo): Tile {
+  return { height: filterHeight, width: filterWidth }
 }
 
 /** For each place of the filter, the elements under it: tensors of the output's shape, row by row. */
-function windows(graph: Graph, x: Value, info: PoolInfo, padding: number): Value[] {
-  const [height, width] = paddedSize(info)
-  const { top, left } = info.padInfo
-  const padded = pad(
-    graph,
-    x,
-    [
-      [0, 0],
-      [top, Math.max(0, height - info.inHeight - top)],
-      [left, Math.max(0, width - info.inWidth - left)],
-      [0, 0],
-    ],
-    padding,
-  )
+function windows(graph: Graph, x: Value, info: PoolInfo, padding: number): readonly Value[] {
+  if (isTiling(info)) return placesOfTiles(graph, toTiles(graph, x, tileOf(info)), info)
+  const padded = padToWindows(graph, x, info, padding)
   return places(info).map(({ row, column }) =>
     slice(graph, padded, [
       { axis: 1, start: row, size: info.outHeight, step: info.strideHeight },
       { axis: 2, start: column, size: info.outWidth, step: info.strideWidth },
     ]),
   )
+}
+
+function placesOfTiles(graph: Graph, tiles: Value, info: PoolInfo): readonly Value[] {
+  const [batch, count, pixels, channels] = tiles.shape as Shape4
+  const part = { shape: [batch, 1, pixels, channels], dtype: tiles.dtype }
+  const parts = graph.addMany('Split', [tiles, graph.int64(...Array.from({ length: count }, () => 1))], Array(count).fill(part), {
+    axis: 1,
+  })
+  return parts.map((value) => reshape(graph, value, info.outShape))
+}
+
+function padToWindows(graph: Graph, x: Value, info: PoolInfo, padding: number): Value {
+  const [height, width] = paddedSize(info)
+  const { top, left } = info.padInfo
+  const bottom = Math.max(0, height - info.inHeight - top)
+  const right = Math.max(0, width - info.inWidth - left)
+  const paddings = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ] as const
+  return pad(graph, x, paddings, padding)
 }
 
 function places(info: PoolInfo): { row: number; column: number }[] {
@@ -104,39 +106,30 @@ function paddedSize(info: PoolInfo): [number, number] {
   return [(info.outHeight - 1) * info.strideHeight + info.filterHeight, (info.outWidth - 1) * info.strideWidth + info.filterWidth]
 }
 
-/** dy where a place of the window holds its first maximum, else 0. */
+/**
+ * dy where a place of the window holds its first maximum, else 0: each place in turn takes dy if it is a maximum, and leaves nothing to those behind it.
+ */
 function shareOfFirstMaximum(graph: Graph, places: readonly Value[], max: Value, dy: Value): Value[] {
-  const zero = graph.fill(0, [], 'float32')
-  let before: Value | undefined
-  return places.map((place) => {
-    const isMax = binary(graph, 'Equal', place, max, 'bool')
-    const isFirst = before ? binary(graph, 'And', isMax, unary(graph, 'Not', before), 'bool') : isMax
-    before = before ? binary(graph, 'Or', before, isMax, 'bool') : isMax
-    return where(graph, isFirst, dy, zero)
+  let rest = dy
+  return places.map((place, i) => {
+    if (i === places.length - 1) return rest
+    const share = binary(graph, 'Mul', rest, cast(graph, binary(graph, 'Equal', place, max, 'bool'), 'float32'))
+    rest = binary(graph, 'Sub', rest, share)
+    return share
   })
 }
 
 /** The reverse of `windows`: adds the elements of each place where they came from. */
 function spread(graph: Graph, parts: readonly Value[], info: PoolInfo): Value {
-  const { filterHeight, filterWidth, strideHeight, strideWidth } = info
-  const isTiling = filterHeight === strideHeight && filterWidth === strideWidth
-  const sum = isTiling
-    ? interleave(graph, parts, info)
-    : places(info)
-        .map(({ row, column }, i) => placeAt(graph, parts[i]!, row, column, info))
-        .reduce((total, part) => binary(graph, 'Add', total, part))
+  if (isTiling(info)) {
+    const { batchSize, outHeight, outWidth, inChannels } = info
+    const pixels = parts.map((part) => reshape(graph, part, [batchSize, 1, outHeight * outWidth, inChannels]))
+    return fromTiles(graph, concat(graph, pixels, 1), tileOf(info), info.inShape)
+  }
+  const sum = places(info)
+    .map(({ row, column }, i) => placeAt(graph, parts[i]!, row, column, info))
+    .reduce((total, part) => binary(graph, 'Add', total, part))
   return cropToInput(graph, sum, info)
-}
-
-/** Windows that do not overlap: neighbours side by side, then rows below each other. */
-function interleave(graph: Graph, parts: readonly Value[], info: PoolInfo): Value {
-  const { batchSize, outHeight, outWidth, inChannels, filterHeight, filterWidth } = info
-  const rowLength = filterWidth * inChannels * outWidth
-  const rows = Array.from({ length: filterHeight }, (_, row) => {
-    const side = concat(graph, parts.slice(row * filterWidth, (row + 1) * filterWidth), 3)
-    return reshape(graph, side, [batchSize * outHeight, rowLength])
-  })
-  return reshape(graph, concat(graph, rows, 1), [batchSize, outHeight * filterHeight, outWidth * filterWidth, inChannels])
 }
 
 /** A part with zeros between its elements, moved to its place, as large as all windows together. */
