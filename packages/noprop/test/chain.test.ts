@@ -67,7 +67,10 @@ describe('the chain', () => {
     const base = predict(images, keys, [true, false])
     const otherSeed = predict(images, keys, [true, false], 4)
     const otherKeys = predict(images, [20, 21, 22, 23], [true, false])
-    for (const other of [otherSeed, otherKeys]) expect(other.head[0]).not.toEqual(base.head[0])
+    for (const other of [otherSeed, otherKeys]) {
+      expect(other.head[0]).not.toEqual(base.head[0])
+      expect(other.head[1]).toEqual(base.head[1])
+    }
     expect(predict(images, keys, [true, false])).toEqual(base)
   })
 

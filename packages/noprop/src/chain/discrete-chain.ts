@@ -23,7 +23,8 @@ interface Parts {
 }
 
 /**
- * The chain for a fixed batch size. With the noise of Eq. 3 it draws a sample of p(y | x), as the paper does; without, it goes to the most probable class.
+ * The chain for a fixed batch size. With the noise of Eq. 3 it draws a sample of p(y | x), as the paper does; without, it starts at
+ * z_0 = 0 and goes to the most probable class.
  *
  * @throws {ModelConfigError} batchSize or samples is empty
  */
