@@ -63,6 +63,17 @@ export function pad(graph: Graph, x: Value, paddings: readonly (readonly [number
   return graph.add('Pad', [x, amounts, graph.fill(value, [], x.dtype)], { shape, dtype: x.dtype }, { mode: 'constant' })
 }
 
+/** Zeros in the rows and columns that an image [batch, height, width, channels] lacks at its end. */
+export function padAfter(graph: Graph, x: Value, height: number, width: number): Value {
+  const paddings = [
+    [0, 0],
+    [0, height - x.shape[1]!],
+    [0, width - x.shape[2]!],
+    [0, 0],
+  ] as const
+  return pad(graph, x, paddings, 0)
+}
+
 export interface AxisSlice {
   readonly axis: number
   readonly start: number

@@ -3,7 +3,8 @@ import { UnsupportedOpError } from '../errors.ts'
 import type { Graph, Value } from '../graph/graph.ts'
 import { elementCount } from '../host-tensors.ts'
 import type { Lowerings } from '../trace/lowering.ts'
-import { concat, gemm, pad, reshape, slice, transpose } from './build.ts'
+import { concat, gemm, pad, padAfter, reshape, slice, transpose } from './build.ts'
+import { canCrop, crop, setCrop, withoutZeroBorder } from './borders.ts'
 
 type Shape4 = [number, number, number, number]
 type ConvInfo = ReturnType<typeof backend_util.computeConv2DInfo>
@@ -43,14 +44,14 @@ export const convolutionLowerings: Lowerings = {
     convolve(graph, { x: x!, filter: filter!, info: convInfo('Conv2D', x!.shape, filter!.shape, attrs) }),
   Conv2DBackpropFilter: (graph, { x, dy }, attrs: ConvAttrs & { filterShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs)
-    const { part, info } = withoutZeroBorder(dy!, full)
+    const { part, info } = nonZeroPart(dy!, full)
     // a sum over all pixels, so the order does not matter: that of the pooling before saves rearranging
     const { tiles, tile } = untiled.get(part) ?? { tiles: part, tile: pixel }
     return reshape(graph, gemm(graph, columns(graph, x!, info, tile), rowsOf(graph, tiles), { transA: 1 }), attrs.filterShape)
   },
   Conv2DBackpropInput: (graph, { dy, filter }, attrs: ConvAttrs & { inputShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
-    const { part, info } = withoutZeroBorder(dy!, full)
+    const { part, info } = nonZeroPart(dy!, full)
     return transposedConvolution(graph, part, filter!, info)
   },
 }
@@ -70,10 +71,7 @@ export function toTiles(graph: Graph, x: Value, tile: Tile): Value {
     const info = withOutputSize(made.info, rows * tile.height, columns * tile.width)
     return reshape(graph, product(graph, { ...made, info }, tile), shape)
   }
-  const used = slice(graph, x, [
-    { axis: 1, start: 0, size: rows * tile.height },
-    { axis: 2, start: 0, size: columns * tile.width },
-  ])
+  const used = crop(graph, x, rows * tile.height, columns * tile.width)
   const split = reshape(graph, used, [batch, rows, tile.height, columns, tile.width, channels])
   return reshape(graph, transpose(graph, split, [0, 2, 4, 1, 3, 5]), shape)
 }
@@ -88,13 +86,10 @@ export function fromTiles(graph: Graph, tiles: Value, tile: Tile, [batch, height
   return padAfter(graph, image, height, width)
 }
 
-/** Gradients that are 0 in the last rows and columns, as those of a cropped convolution, need no products there. */
-function withoutZeroBorder(dy: Value, info: ConvInfo): { part: Value; info: ConvInfo } {
-  const [part, amounts, fill] = dy.producer?.op === 'Pad' ? dy.producer.inputs : []
-  if (!part || fill?.constant !== 0 || !(amounts?.constant instanceof BigInt64Array)) return { part: dy, info }
-  const isLastRowsAndColumns = amounts.constant.every((n, i) => n === 0n || i === 5 || i === 6)
-  if (!isLastRowsAndColumns) return { part: dy, info }
-  return { part, info: withOutputSize(info, part.shape[1]!, part.shape[2]!) }
+/** A gradient without the rows and columns in which it is 0, and the convolution that it belongs to. */
+function nonZeroPart(dy: Value, info: ConvInfo): { part: Value; info: ConvInfo } {
+  const part = withoutZeroBorder(dy)
+  return part ? { part, info: withOutputSize(info, part.shape[1]!, part.shape[2]!) } : { part: dy, info }
 }
 
 function withOutputSize(info: ConvInfo, outHeight: number, outWidth: number): ConvInfo {
@@ -118,6 +113,7 @@ function convInfo(op: string, x: readonly number[], filter: readonly number[], a
 function convolve(graph: Graph, convolution: Convolution): Value {
   const result = reshape(graph, product(graph, convolution, pixel), convolution.info.outShape)
   convolutions.set(result, convolution)
+  setCrop(result, (height, width) => convolve(graph, { ...convolution, info: withOutputSize(convolution.info, height, width) }))
   return result
 }
 
@@ -141,7 +137,7 @@ function columns(graph: Graph, x: Value, info: ConvInfo, tile: Tile): Value {
     [left, right],
     [0, 0],
   ] as const
-  const padded = pad(graph, x, paddings, 0)
+  const padded = pad(graph, usedPart(graph, x, info), paddings, 0)
   if (isPointwise(info) && tile === pixel) return rowsOf(graph, padded)
   const source = inChannels < fewChannels ? widenColumns(graph, padded, info) : padded
   const [, height, width, channels] = source.shape as Shape4
@@ -153,6 +149,15 @@ function columns(graph: Graph, x: Value, info: ConvInfo, tile: Tile): Value {
     { axis: 1 },
   )
   return reshape(graph, gathered, [rows, filterHeight * filterWidth * inChannels])
+}
+
+/** x, without the rows and columns at its end that no window reaches, if that saves work before. */
+function usedPart(graph: Graph, x: Value, info: ConvInfo): Value {
+  const { top, bottom, left, right } = info.padInfo
+  if (top + bottom + left + right > 0 || !canCrop(x)) return x
+  const height = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight
+  const width = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth
+  return crop(graph, x, height, width)
 }
 
 /** One row of each filter window side by side: [batch, height, outWidth, filterWidth·inChannels]. */
@@ -209,15 +214,4 @@ function transposedConvolution(graph: Graph, dy: Value, filter: Value, info: Con
   const inputs = [transpose(graph, dy, [0, 3, 1, 2]), transpose(graph, filter, [3, 2, 0, 1])]
   const touched = graph.add('ConvTranspose', inputs, { shape: [batchSize, inChannels, height, width], dtype: 'float32' }, attributes)
   return padAfter(graph, transpose(graph, touched, [0, 2, 3, 1]), info.inHeight, info.inWidth)
-}
-
-/** Zeros in the rows and columns that are missing at the end. */
-function padAfter(graph: Graph, x: Value, height: number, width: number): Value {
-  const paddings = [
-    [0, 0],
-    [0, height - x.shape[1]!],
-    [0, width - x.shape[2]!],
-    [0, 0],
-  ] as const
-  return pad(graph, x, paddings, 0)
 }

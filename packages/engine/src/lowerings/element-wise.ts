@@ -2,7 +2,9 @@ import { backend_util } from '@tensorflow/tfjs-core'
 import { UnsupportedOpError } from '../errors.ts'
 import type { Graph, Value, ValueDtype } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
-import { binary, cast, reshape, unary, where } from './build.ts'
+import { sameShape } from '../host-tensors.ts'
+import { crop, withoutZeroBorder } from './borders.ts'
+import { binary, cast, padAfter, reshape, unary, where } from './build.ts'
 
 /** Kernels that are one ONNX operator on one tensor `x`. */
 const unaryOps = {
@@ -110,10 +112,19 @@ export const elementWiseLowerings: Lowerings = {
   },
 }
 
-export function multiply(graph: Graph, a: Value, b: Value): Value {
+function multiply(graph: Graph, a: Value, b: Value): Value {
   if (isFill(b, 1) && fits(a, b)) return a
   if (isFill(a, 1) && fits(b, a)) return b
-  return binary(graph, 'Mul', a, b)
+  return multiplyNonZero(graph, a, b) ?? multiplyNonZero(graph, b, a) ?? binary(graph, 'Mul', a, b)
+}
+
+/** A product that is 0 in the last rows and columns because x is: the other factor is not needed there. */
+function multiplyNonZero(graph: Graph, x: Value, factor: Value): Value | undefined {
+  const part = withoutZeroBorder(x)
+  if (!part || (factor.shape.length > 0 && !sameShape(factor.shape, x.shape))) return undefined
+  const [, height, width] = part.shape as [number, number, number, number]
+  const cropped = factor.shape.length > 0 ? crop(graph, factor, height, width) : factor
+  return padAfter(graph, multiply(graph, part, cropped), x.shape[1]!, x.shape[2]!)
 }
 
 /** Division rounded towards −∞, in double precision, which holds every int32. */

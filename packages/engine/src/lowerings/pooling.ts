@@ -1,7 +1,8 @@
 import { backend_util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowerings } from '../trace/lowering.ts'
-import { binary, cast, concat, pad, reduce, reshape, slice } from './build.ts'
+import { crop, setCrop, withoutZeroBorder } from './borders.ts'
+import { binary, cast, concat, pad, padAfter, reduce, reshape, slice } from './build.ts'
 import { fromTiles, type Tile, toTiles } from './convolution.ts'
 
 type Shape4 = [number, number, number, number]
@@ -19,12 +20,17 @@ const lowest = -3.4028234663852886e38
 export const poolingLowerings: Lowerings = {
   MaxPool: (graph, { x }, attrs: PoolAttrs) => {
     const info = poolInfo(x!, attrs)
-    if (isTiling(info)) return reshape(graph, reduce(graph, 'ReduceMax', toTiles(graph, x!, tileOf(info)), [1], false), info.outShape)
+    if (isTiling(info)) return maxOfTiles(graph, x!, tileOf(info))
     return windows(graph, x!, info, lowest).reduce((max, window) => binary(graph, 'Max', max, window))
   },
   MaxPoolGrad: (graph, { dy, input, output }, attrs: PoolAttrs) => {
-    const info = poolInfo(input!, attrs)
-    return spread(graph, shareOfFirstMaximum(graph, windows(graph, input!, info, lowest), output!, dy!), info)
+    const part = withoutZeroBorder(dy!)
+    const full = poolInfo(input!, attrs)
+    if (!part || !isTiling(full)) return maxPoolGradient(graph, input!, output!, dy!, full)
+    const [, height, width] = part.shape as Shape4
+    const used = crop(graph, input!, height * full.filterHeight, width * full.filterWidth)
+    const max = crop(graph, output!, height, width)
+    return padAfter(graph, maxPoolGradient(graph, used, max, part, poolInfo(used, attrs)), full.inHeight, full.inWidth)
   },
   AvgPool: (graph, { x }, attrs: PoolAttrs) => {
     const info = poolInfo(x!, attrs)
@@ -53,6 +59,19 @@ function isTiling(info: PoolInfo): boolean {
   const { padInfo, filterHeight, filterWidth, strideHeight, strideWidth } = info
   const isPadded = [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right].some((n) => n > 0)
   return filterHeight === strideHeight && filterWidth === strideWidth && !isPadded
+}
+
+/** Maximum of each window, [batch, height, width, channels]. */
+function maxOfTiles(graph: Graph, x: Value, tile: Tile): Value {
+  const [batch, height, width, channels] = x.shape as Shape4
+  const shape = [batch, Math.floor(height / tile.height), Math.floor(width / tile.width), channels]
+  const result = reshape(graph, reduce(graph, 'ReduceMax', toTiles(graph, x, tile), [1], false), shape)
+  setCrop(result, (rows, columns) => maxOfTiles(graph, crop(graph, x, rows * tile.height, columns * tile.width), tile))
+  return result
+}
+
+function maxPoolGradient(graph: Graph, input: Value, output: Value, dy: Value, info: PoolInfo): Value {
+  return spread(graph, shareOfFirstMaximum(graph, windows(graph, input, info, lowest), output, dy), info)
 }
 
 function tileOf({ filterHeight, filterWidth }: PoolInfo): Tile {

@@ -1,6 +1,7 @@
 import { util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
+import { withoutZeroBorder } from './borders.ts'
 import { cast, reduce } from './build.ts'
 
 interface ReductionAttrs {
@@ -9,7 +10,7 @@ interface ReductionAttrs {
 }
 
 export const reductionLowerings: Lowerings = {
-  Sum: reduction('ReduceSum', asNumber),
+  Sum: (graph, { x }, { axis, keepDims }: ReductionAttrs) => sum(graph, asNumber(graph, x!), axesOf(axis, x!), keepDims),
   Mean: reduction('ReduceMean', (graph, x) => cast(graph, x, 'float32')),
   Prod: reduction('ReduceProd', asNumber),
   Min: reduction('ReduceMin'),
@@ -30,6 +31,16 @@ export const reductionLowerings: Lowerings = {
 
 function reduction(op: string, prepare: (graph: Graph, x: Value) => Value = (_, x) => x): Lowering<ReductionAttrs> {
   return (graph, { x }, { axis, keepDims }) => reduce(graph, op, prepare(graph, x!), axesOf(axis, x!), keepDims)
+}
+
+function sum(graph: Graph, x: Value, axes: readonly number[], keepDims: boolean): Value {
+  const part = axes.includes(1) && axes.includes(2) ? withoutZeroBorder(x) : undefined
+  const terms = part ?? x
+  const node = terms.producer
+  const isSquare = node?.op === 'Mul' && node.inputs[0] === node.inputs[1]
+  return isSquare && x.dtype === 'float32'
+    ? reduce(graph, 'ReduceSumSquare', node.inputs[0]!, axes, keepDims)
+    : reduce(graph, 'ReduceSum', terms, axes, keepDims)
 }
 
 function logicalReduction(op: string): Lowering<ReductionAttrs> {
