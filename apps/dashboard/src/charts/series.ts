@@ -79,6 +79,50 @@ export function thinned(points: Points, maxPoints: number): Points {
   return { xs, ys }
 }
 
+/** The points from `min` to `max`, and one more on either side, so that the line goes on to the edges. */
+export function within(points: Points, min: number, max: number): Points {
+  const start = Math.max(0, lowerBound(points.xs, min) - 1)
+  let end = lowerBound(points.xs, max) + 1
+  if (points.xs[end - 1] === max) end++
+  return { xs: points.xs.slice(start, end), ys: points.ys.slice(start, end) }
+}
+
+/**
+ * Columns for a chart so many pixels wide. Few points are kept where they are. Many are put into buckets that all lines share,
+ * about two to a pixel, of which each line keeps its lowest and highest point: peaks stay, and ten long lines draw as fast as one.
+ */
+export function columnsFor(lines: readonly Points[], pixels: number): AlignedColumns {
+  const buckets = Math.max(50, Math.floor(pixels))
+  const total = lines.reduce((sum, line) => sum + line.xs.length, 0)
+  if (total <= 2 * buckets || new Set(lines.flatMap((line) => line.xs)).size <= 2 * buckets) return aligned(lines)
+  return bucketed(lines, buckets)
+}
+
+function bucketed(lines: readonly Points[], buckets: number): AlignedColumns {
+  const first = Math.min(...lines.map((line) => line.xs[0] ?? Infinity))
+  const last = Math.max(...lines.map((line) => line.xs.at(-1) ?? -Infinity))
+  const width = (last - first) / buckets
+  // two places in each bucket: what comes first of the lowest and the highest point, and what comes second
+  const xs = Array.from({ length: 2 * buckets }, (_, i) => first + ((i + 0.5) / 2) * width)
+  const columns = lines.map((line) => {
+    const column = new Array<number | undefined>(xs.length).fill(undefined)
+    let i = 0
+    while (i < line.xs.length) {
+      const bucket = Math.min(buckets - 1, Math.floor((line.xs[i]! - first) / width))
+      let low = i
+      let high = i
+      for (i++; i < line.xs.length && (line.xs[i]! < first + (bucket + 1) * width || bucket === buckets - 1); i++) {
+        if (line.ys[i]! < line.ys[low]!) low = i
+        if (line.ys[i]! > line.ys[high]!) high = i
+      }
+      column[2 * bucket] = line.ys[Math.min(low, high)]
+      if (low !== high) column[2 * bucket + 1] = line.ys[Math.max(low, high)]
+    }
+    return column
+  })
+  return [xs, ...columns]
+}
+
 export type AlignedColumns = [number[], ...(number | undefined)[][]]
 
 /** Puts lines with different x on one x axis. `undefined` means that a line has no point there; it is drawn through. */

@@ -8,6 +8,8 @@ import { MetricStore } from './metric-store.ts'
 /** Events of the log that a page keeps at most; older ones can be asked for again. */
 const logLimit = 5000
 const historyPage = 1000
+/** Pages of older events that are read without being asked for: enough for most runs, little beside the charts. */
+const olderPages = 9
 const pointsPerLine = 1000
 
 /**
@@ -36,6 +38,7 @@ export class RunStream {
 
   #seq = 0
   #stopFollowing = () => {}
+  #metricsTimer: ReturnType<typeof setTimeout> | undefined
   #checkpointTimer: ReturnType<typeof setTimeout> | undefined
   readonly #live: LiveConnection
   readonly #abort = new AbortController()
@@ -68,8 +71,17 @@ export class RunStream {
       this.#addToLog(events.items.filter((event) => event.seq <= run.last_seq))
       this.loaded = true
       if (!isFinal(run.status)) this.#follow()
+      void this.#readOlderLog()
     } catch (error) {
       if (!signal.aborted) this.failure = error
+    }
+  }
+
+  async #readOlderLog(): Promise<void> {
+    try {
+      for (let page = 0; page < olderPages && this.logStart > 1; page++) await this.loadOlderLog()
+    } catch {
+      // What is missing can be asked for with the log's own button
     }
   }
 
@@ -88,6 +100,7 @@ export class RunStream {
 
   stop(): void {
     this.#abort.abort()
+    clearTimeout(this.#metricsTimer)
     clearTimeout(this.#checkpointTimer)
     this.#stopFollowing()
   }
@@ -108,11 +121,19 @@ export class RunStream {
     }
     this.run = run
     this.#seq = events.at(-1)!.seq
-    if (events.some((event) => event.type === 'block_metrics')) this.metricsVersion++
+    if (events.some((event) => event.type === 'block_metrics')) this.#tellOfMetrics()
     for (const event of events) if (event.type === 'evaluation_completed') this.#addEvaluation(event)
     if (events.some(({ type }) => type === 'checkpoint_saved' || type === 'evaluation_completed')) this.#readCheckpointsSoon()
     this.#addToLog(events)
     if (isFinal(run.status)) void this.#readFinalRun()
+  }
+
+  /** However many messages come, the charts are drawn at most five times a second. */
+  #tellOfMetrics(): void {
+    this.#metricsTimer ??= setTimeout(() => {
+      this.#metricsTimer = undefined
+      this.metricsVersion++
+    }, 200)
   }
 
   #addEvaluation({ type: _type, seq: _seq, time, evaluation_id: id, ...facts }: Extract<RunEvent, { type: 'evaluation_completed' }>): void {
