@@ -191,10 +191,16 @@ describe('documents of the server', () => {
     expect(Object.keys(body.components.schemas)).toEqual(expect.arrayContaining(['Run', 'RunEvent', 'Problem']))
   })
 
-  test('its page needs nothing from other hosts', async () => {
-    const answer = await open.request<string>('GET', '/docs/static/index.html', undefined, { accept: 'text/html' })
-    expect(answer.status).toBe(200)
-    expect(answer.body).not.toMatch(/(src|href)="https?:/)
+  test('its page needs nothing from other hosts, and finds all that it needs here', async () => {
+    const page = await fetch(`${open.url}/docs`, { headers: { accept: 'text/html' } })
+    const html = await page.text()
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'")
+    const sources = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source]) => new URL(source!, page.url))
+    expect(sources.length).toBeGreaterThan(3)
+    for (const source of sources) {
+      expect(source.origin).toBe(open.url)
+      expect((await fetch(source)).status).toBe(200)
+    }
   })
 
   test('the metrics speak of runs by status and of nothing that a request chose', async () => {
