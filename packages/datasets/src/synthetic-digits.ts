@@ -49,7 +49,7 @@ export function defineSyntheticDigits(counts: Record<SplitName, number>): Datase
 }
 
 /** Every class equally often, in random order. */
-export function labelsOf(split: SplitName, count: number): Uint8Array {
+function labelsOf(split: SplitName, count: number): Uint8Array {
   const labels = Uint8Array.from({ length: count }, (_, i) => i % digitClasses.length)
   return shuffle(labels, createRandom(setSeed, streams[split]))
 }

@@ -36,7 +36,7 @@ export async function systemRoutes(app: FastifyInstance) {
 }
 
 /** Space that this process may still fill where the data folder lies; null where the system does not say. */
-export async function freeDiskBytes(folder: string): Promise<number | null> {
+async function freeDiskBytes(folder: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize
