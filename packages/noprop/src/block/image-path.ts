@@ -8,6 +8,7 @@ import {
   mul,
   type NamedTensorMap,
   reshape,
+  slice,
   type Tensor,
   type Tensor2D,
   type Tensor4D,
@@ -36,6 +37,9 @@ interface ImagePathConfig {
 /**
  * conv(c₁) → ReLU → maxpool → dropout → conv(c₂) → ReLU → dropout → conv(c₃) → ReLU → maxpool → dropout → flatten → dense → batch norm.
  * Convolutions are 3×3, unpadded, stride 1; pooling is 2×2 and floors. This reproduces the parameter counts of the paper.
+ *
+ * Because pooling floors, the last rows and columns of every layer reach no feature (of 28 pixels a side, 26 do). They are cut off the image, which changes no
+ * value and no gradient, and saves a fifth of the work.
  *
  * @throws {ModelConfigError} imageShape: nothing would be left of the image
  */
@@ -71,7 +75,8 @@ export function imagePath({ imageShape, channels, features }: ImagePathConfig): 
       // Pooling comes before bias and ReLU: both are monotonic, so the values are the same, for a quarter of the work.
       const pooled = (x: Tensor4D) => maxPool(x, 2, 2, 'valid')
 
-      const x1 = biased(pooled(convolve(images, weights['image.conv1.kernel']!)), 'image.conv1')
+      const visible = slice(images, 0, [-1, ...sides.map(({ image }) => image), colors])
+      const x1 = biased(pooled(convolve(visible, weights['image.conv1.kernel']!)), 'image.conv1')
       const y1 = mode.activate(x1, 'dropout1')
       const x2 = biased(convolve(y1, scaled(weights['image.conv2.kernel']!)), 'image.conv2')
       const y2 = mode.activate(x2, 'dropout2')
@@ -88,7 +93,9 @@ function norm1(features: number): NormLayer {
   return { name: 'image.norm', size: features, kernels: ['image.dense.kernel'], bias: 'image.dense.bias' }
 }
 
+/** Length of one side of each layer's output, as far as it reaches a feature. */
 interface Sides {
+  readonly image: number
   readonly conv1: number
   readonly pool1: number
   readonly conv2: number
@@ -96,11 +103,11 @@ interface Sides {
   readonly pool3: number
 }
 
-/** Length of one side after each layer. */
 function sidesOf(side: number): Sides {
-  const conv1 = side - 2
-  const pool1 = Math.floor(conv1 / 2)
-  const conv2 = pool1 - 2
-  const conv3 = conv2 - 2
-  return { conv1, pool1, conv2, conv3, pool3: Math.floor(conv3 / 2) }
+  const pool3 = Math.floor((Math.floor((side - 2) / 2) - 4) / 2)
+  const conv3 = 2 * pool3
+  const conv2 = conv3 + 2
+  const pool1 = conv2 + 2
+  const conv1 = 2 * pool1
+  return { image: conv1 + 2, conv1, pool1, conv2, conv3, pool3 }
 }
