@@ -83,6 +83,11 @@ describe('checkpoints', () => {
     expect(ids(superfluousCheckpoints(all, { ...settings, evaluation_interval: 2 }, []))).toEqual(['1/1/10', '1/1/15'])
   })
 
+  test('from the middle of the first epoch are dropped when that is over', () => {
+    expect(ids(superfluousCheckpoints([at(1, 0, 5), at(1, 1, 10)], settings, []))).toEqual(['1/0/5'])
+    expect(superfluousCheckpoints([at(1, 0, 5)], settings, [])).toEqual([])
+  })
+
   test('from the middle of an epoch are dropped when a newer one is there', () => {
     const all = [at(1, 1, 10), at(1, 1, 15), at(1, 2, 20)]
     expect(ids(superfluousCheckpoints(all, settings, []))).toEqual(['1/1/15'])

@@ -43,7 +43,7 @@ export function evaluationTasks(epoch: number, config: RunConfig, facts: Prepare
 /** Every `evaluation_interval` epochs on the validation split, or on the test split where there is none; the last epoch on the test split in any case. */
 export function evaluationSplits(epoch: number, config: Pick<RunConfig, 'epochs' | 'evaluation_interval' | 'validation_size'>): Split[] {
   const splits = new Set<Split>()
-  if (epoch % config.evaluation_interval === 0) splits.add(config.validation_size > 0 ? 'validation' : 'test')
+  if (epoch > 0 && epoch % config.evaluation_interval === 0) splits.add(config.validation_size > 0 ? 'validation' : 'test')
   if (epoch === config.epochs) splits.add('test')
   return [...splits]
 }
@@ -78,7 +78,7 @@ export function superfluousCheckpoints<T extends BlockCheckpoint>(
 ): T[] {
   const isEvaluated = (epoch: number) =>
     evaluationSplits(epoch, config).every((split) => evaluated.some((done) => done.epoch === epoch && done.split === split))
-  const newestEvaluated = Math.max(0, ...evaluated.map(({ epoch }) => epoch).filter(isEvaluated))
+  const newestEvaluated = Math.max(-1, ...evaluated.map(({ epoch }) => epoch).filter(isEvaluated))
   const kept = new Set<T>()
   for (const checkpoint of checkpoints) {
     const isNewest = checkpoints.every((other) => other.block !== checkpoint.block || other.step <= checkpoint.step)
