@@ -23,6 +23,7 @@ export class LiveConnection {
   readonly #listeners = new Map<string, RunListener>()
   readonly #onRun: (run: Run) => void
   readonly #onRefused: () => void
+  readonly #onReturn: () => void
   #socket: WebSocket | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #failedAttempts = 0
@@ -30,11 +31,13 @@ export class LiveConnection {
 
   /**
    * @param handlers.onRun     a run that changed, in full
+   * @param handlers.onReturn  connected again: changes of runs that nobody follows may have been missed meanwhile
    * @param handlers.onRefused the server closed the stream for want of a session, or cannot be reached: somebody should look why
    */
-  constructor(handlers: { onRun(run: Run): void; onRefused(): void }, url = streamUrl()) {
+  constructor(handlers: { onRun(run: Run): void; onRefused(): void; onReturn(): void }, url = streamUrl()) {
     this.#onRun = handlers.onRun
     this.#onRefused = handlers.onRefused
+    this.#onReturn = handlers.onReturn
     this.#url = url
   }
 
@@ -69,10 +72,12 @@ export class LiveConnection {
     const socket = new WebSocket(this.#url)
     this.#socket = socket
     socket.onopen = () => {
+      const isReturn = this.state === 'reconnecting'
       this.#failedAttempts = 0
       this.state = 'open'
       this.#send({ type: 'subscribe_runs' })
       for (const [runId, listener] of this.#listeners) this.#subscribe(runId, listener)
+      if (isReturn) this.#onReturn()
     }
     socket.onmessage = (message) => this.#receive(JSON.parse(String(message.data)) as ServerMessage)
     socket.onclose = (event) => this.#lost(socket, event.code)
