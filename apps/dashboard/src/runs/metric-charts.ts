@@ -2,7 +2,7 @@ import type { ChartLine } from '../charts/LineChart.svelte'
 import { rampColors, rampDash } from '../charts/palette.ts'
 import type { Points } from '../charts/series.ts'
 import { smoothed } from '../charts/smoothing.ts'
-import { formatDuration, formatInteger, formatNumber, formatPercent } from '../shared/format.ts'
+import { formatDuration, formatInteger, formatNumber, formatPercentShort } from '../shared/format.ts'
 import type { MetricStore } from './metric-store.ts'
 
 export interface MetricChart {
@@ -29,7 +29,7 @@ export const metricCharts: readonly MetricChart[] = [
     name: 'accuracy',
     title: 'Accuracy',
     note: "Each block's own guess, on its training batches",
-    format: (value) => formatPercent(value, 1),
+    format: formatPercentShort,
   },
   { name: 'weighted_loss', title: 'Weighted loss', note: 'Denoising loss times the SNR gain of Eq. 8', format: formatNumber, axis: 'log' },
   {

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { formatAgo, formatBytes, formatDuration, formatNumber, formatPercent, plural, secondsBetween } from './format.ts'
+import {
+  formatAgo,
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatPercent,
+  formatPercentShort,
+  plural,
+  secondsBetween,
+} from './format.ts'
 
 describe('formatDuration', () => {
   test.each([
@@ -31,6 +40,10 @@ describe('formatNumber', () => {
 
 test('percentages keep their digits, so that columns line up', () => {
   expect([0.9, 0.98741].map((value) => formatPercent(value))).toEqual(['90.00 %', '98.74 %'])
+})
+
+test('a short percentage has no digits that say nothing', () => {
+  expect([0.98, 0.9825, 0.99999].map(formatPercentShort)).toEqual(['98 %', '98.25 %', '100 %'])
 })
 
 test('bytes are counted in powers of 1024', () => {

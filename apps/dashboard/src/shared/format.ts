@@ -11,6 +11,11 @@ export function formatPercent(fraction: number, digits = 2): string {
   return `${(fraction * 100).toFixed(digits)} %`
 }
 
+/** 0.9825 → `98.25 %`, 0.98 → `98 %`: for axes and read-outs, where the digits that say nothing would only be in the way. */
+export function formatPercentShort(fraction: number): string {
+  return `${Number((fraction * 100).toFixed(2))} %`
+}
+
 /** Short for axes and read-outs: four significant digits, powers of ten beyond 10⁻³…10⁶. */
 export function formatNumber(value: number): string {
   if (value === 0) return '0'
