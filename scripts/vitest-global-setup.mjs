@@ -1,10 +1,6 @@
-import { explain, setUp } from './set-up.mjs'
+import { setUp } from './set-up.mjs'
 
 /** Tests of processes run the bundles that ship. Packages are installed already: Vitest is one of them. */
 export default async function setup() {
-  try {
-    await setUp({ packages: false, parts: ['client', 'bundles'] })
-  } catch (error) {
-    console.warn(explain(error))
-  }
+  await setUp({ packages: false, parts: ['client', 'bundles'] })
 }
