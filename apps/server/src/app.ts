@@ -152,7 +152,10 @@ async function installPlugins(app: FastifyInstance, config: Config) {
   installOriginCheck(app, config.host)
   await app.register(underPressure, {
     maxEventLoopDelay: maxEventLoopDelayMs,
-    pressureHandler: (_request, _reply, type) => {
+    pressureHandler: (_request, reply, type, value) => {
+      // without a single sample in its interval the plugin takes the delay for infinite; that happens on a machine that is merely busy
+      if (!Number.isFinite(value)) return
+      reply.header('retry-after', '10')
       throw new ApiError('UNAVAILABLE', `The server is overloaded (${type}); try again in a moment`)
     },
   })

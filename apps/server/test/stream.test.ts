@@ -107,10 +107,9 @@ describe('a subscription', () => {
     client.say({ type: 'subscribe', run_id: id })
     await client.hearsTheEnd()
     const times = client.times.filter((_, i) => client.messages[i]!.type === 'events')
-    const gaps = times.slice(1).map((time, i) => time - times[i]!)
-    expect(gaps.length).toBeGreaterThan(3)
-    // a timer may fire a little early by the clock of the other side
-    expect(Math.min(...gaps)).toBeGreaterThan(200)
+    expect(times.length).toBeGreaterThan(3)
+    // counted, not timed one by one: a busy machine hands a client two messages at once
+    expect(times.length).toBeLessThanOrEqual((times.at(-1)! - times[0]!) / 250 + 2)
     client.socket.close()
   })
 
@@ -188,7 +187,7 @@ describe('a client that misbehaves', () => {
     const { socket, received } = await rawClient()
     socket.write(textFrame(JSON.stringify({ type: 'subscribe_runs' })))
     socket.pause()
-    const [connection] = server.app.websocketServer.clients
+    const connection = [...server.app.websocketServer.clients].at(-1)
     // more than the buffers of the system take, so that some of it waits in the server
     connection!.send('x'.repeat(32 << 20))
     await until(() => connection!.readyState !== WebSocket.OPEN, 'the server closes it')
