@@ -11,7 +11,11 @@ async function buildDashboard() {
   await buildWithVite({
     root: join(root, 'apps/dashboard'),
     logLevel: 'warn',
-    build: { outDir: join(root, 'dist/dashboard'), emptyOutDir: true },
+    build: {
+      outDir: join(root, 'dist/dashboard'),
+      emptyOutDir: true,
+      rolldownOptions: { checks: { pluginTimings: false } },
+    },
   })
 }
 
