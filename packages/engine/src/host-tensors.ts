@@ -12,6 +12,11 @@ export function allocate(dtype: Dtype, length: number): HostTensor {
   return new arrayTypes[dtype](length)
 }
 
+/** A copy as the array type of a dtype, which TensorFlow.js' plain backend does not always keep to. */
+export function toHostTensor(dtype: Dtype, values: ArrayLike<number>): HostTensor {
+  return arrayTypes[dtype].from(values)
+}
+
 /**
  * Checks names, types and lengths of tensors that a caller hands in.
  *

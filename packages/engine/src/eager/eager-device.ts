@@ -1,18 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { checkProgram, checkReturnedState } from '../check-program.ts'
 import { DisposedError, StateNotWrittenError } from '../errors.ts'
-import { allocate, checkTensors, elementCount } from '../host-tensors.ts'
-import type {
-  CompiledProgram,
-  CompileOptions,
-  Device,
-  Dtype,
-  HostTensor,
-  HostTensors,
-  Program,
-  TensorSpec,
-  TensorSpecs,
-} from '../program.ts'
+import { allocate, checkTensors, elementCount, toHostTensor } from '../host-tensors.ts'
+import type { CompiledProgram, CompileOptions, Device, Dtype, HostTensors, Program, TensorSpec, TensorSpecs } from '../program.ts'
 
 /** A device that calls the program at every run, on a backend of TensorFlow.js. */
 export function openEagerDevice(name: Device['name'], backendName: string, detail: string): Device {
@@ -148,7 +138,7 @@ function toTensors(specs: TensorSpecs, values: HostTensors): tf.NamedTensorMap {
 }
 
 function readAll(tensors: tf.NamedTensorMap): HostTensors {
-  return mapValues(tensors, (tensor) => tensor.dataSync<'float32'>().slice() as HostTensor)
+  return mapValues(tensors, (tensor) => toHostTensor(tensor.dtype as Dtype, tensor.dataSync<'float32'>()))
 }
 
 function cloneAll(tensors: tf.NamedTensorMap): tf.NamedTensorMap {

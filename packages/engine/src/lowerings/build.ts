@@ -45,7 +45,10 @@ export function where(graph: Graph, condition: Value, then: Value, otherwise: Va
     (all, { shape }) => backend_util.assertAndGetBroadcastShape(all, [...shape]),
     [],
   )
-  return graph.add('Where', [condition, then, otherwise], { shape, dtype: then.dtype })
+  if (then.dtype !== 'bool') return graph.add('Where', [condition, then, otherwise], { shape, dtype: then.dtype })
+  // ONNX Runtime has no Where for booleans
+  const chosen = binary(graph, 'And', condition, then)
+  return binary(graph, 'Or', chosen, binary(graph, 'And', unary(graph, 'Not', condition), otherwise))
 }
 
 /** Broadcasts to a larger shape. */

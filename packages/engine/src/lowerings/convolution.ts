@@ -9,6 +9,8 @@ import { canCrop, crop, setCrop, withoutZeroBorder } from './borders.ts'
 type Shape4 = [number, number, number, number]
 type ConvInfo = ReturnType<typeof backend_util.computeConv2DInfo>
 
+type WindowSize = 'filterHeight' | 'filterWidth' | 'strideHeight' | 'strideWidth' | 'dilationHeight' | 'dilationWidth'
+
 interface ConvAttrs {
   readonly strides: [number, number] | number
   readonly pad: 'valid' | 'same' | number | [[number, number], [number, number], [number, number], [number, number]]
@@ -98,7 +100,7 @@ function withOutputSize(info: ConvInfo, outHeight: number, outWidth: number): Co
 
 function convInfo(op: string, x: readonly number[], filter: readonly number[], attrs: ConvAttrs): ConvInfo {
   if (attrs.dataFormat !== 'NHWC') throw new UnsupportedOpError(op, `data format ${attrs.dataFormat}`)
-  return backend_util.computeConv2DInfo(
+  const info = backend_util.computeConv2DInfo(
     [...x] as Shape4,
     [...filter] as Shape4,
     attrs.strides,
@@ -108,6 +110,15 @@ function convInfo(op: string, x: readonly number[], filter: readonly number[], a
     false,
     'channelsLast',
   )
+  requireSquare(op, attrs.pad, info)
+  return info
+}
+
+/** For a pad in pixels, TensorFlow.js computes the width of the result from the height of the window. */
+export function requireSquare(op: string, pad: unknown, info: Pick<ConvInfo, WindowSize>): void {
+  const isSquare =
+    info.filterHeight === info.filterWidth && info.strideHeight === info.strideWidth && info.dilationHeight * info.dilationWidth === 1
+  if (typeof pad === 'number' && pad > 0 && !isSquare) throw new UnsupportedOpError(op, 'a pad in pixels and a window that is not square')
 }
 
 function convolve(graph: Graph, convolution: Convolution): Value {
@@ -202,16 +213,18 @@ function rowsOf(graph: Graph, x: Value): Value {
 
 /** Gradient of the input through ONNX' own transposed convolution, which adds up overlapping windows while they are in the cache. */
 function transposedConvolution(graph: Graph, dy: Value, filter: Value, info: ConvInfo): Value {
-  const { batchSize, inChannels, padInfo } = info
-  const { top, bottom, left, right } = padInfo
+  const { batchSize, inChannels, inHeight, inWidth } = info
+  const { top, left } = info.padInfo
+  // first row and column of the input that no window reaches; beyond the input there is only padding
+  const bottom = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top
+  const right = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left
   const attributes = {
     strides: [info.strideHeight, info.strideWidth],
     dilations: [info.dilationHeight, info.dilationWidth],
-    pads: [top, left, bottom, right],
+    pads: [top, left, Math.max(0, bottom - inHeight), Math.max(0, right - inWidth)],
   }
-  const height = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom
-  const width = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left - right
+  const shape = [batchSize, inChannels, Math.min(bottom, inHeight), Math.min(right, inWidth)]
   const inputs = [transpose(graph, dy, [0, 3, 1, 2]), transpose(graph, filter, [3, 2, 0, 1])]
-  const touched = graph.add('ConvTranspose', inputs, { shape: [batchSize, inChannels, height, width], dtype: 'float32' }, attributes)
-  return padAfter(graph, transpose(graph, touched, [0, 2, 3, 1]), info.inHeight, info.inWidth)
+  const reached = graph.add('ConvTranspose', inputs, { shape, dtype: 'float32' }, attributes)
+  return padAfter(graph, transpose(graph, reached, [0, 2, 3, 1]), inHeight, inWidth)
 }

@@ -4,7 +4,7 @@ import type { Graph, Value, ValueDtype } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
 import { sameShape } from '../host-tensors.ts'
 import { crop, withoutZeroBorder } from './borders.ts'
-import { binary, cast, padAfter, reshape, unary, where } from './build.ts'
+import { binary, cast, padAfter, unary, where } from './build.ts'
 
 /** Kernels that are one ONNX operator on one tensor `x`. */
 const unaryOps = {
@@ -104,12 +104,7 @@ export const elementWiseLowerings: Lowerings = {
     if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool') throw new UnsupportedOpError('Cast', `dtype ${dtype}`)
     return cast(graph, x!, dtype)
   },
-  Select: (graph, { condition, t, e }) => {
-    // a vector of conditions chooses whole rows
-    const rows = condition!.shape.length === 1 && t!.shape.length > 1
-    const shape = rows ? [...condition!.shape, ...t!.shape.slice(1).map(() => 1)] : condition!.shape
-    return where(graph, reshape(graph, condition!, shape), t!, e!)
-  },
+  Select: (graph, { condition, t, e }) => where(graph, condition!, t!, e!),
 }
 
 function multiply(graph: Graph, a: Value, b: Value): Value {
@@ -127,9 +122,9 @@ function multiplyNonZero(graph: Graph, x: Value, factor: Value): Value | undefin
   return padAfter(graph, multiply(graph, part, cropped), x.shape[1]!, x.shape[2]!)
 }
 
-/** Division rounded towards −∞, in double precision, which holds every int32. */
+/** Division rounded towards −∞; its result is an integer for TensorFlow.js, whatever the operands are. */
 function floorDiv(graph: Graph, a: Value, b: Value): Value {
-  if (a.dtype === 'float32') return unary(graph, 'Floor', binary(graph, 'Div', a, b))
+  if (a.dtype === 'float32') return cast(graph, unary(graph, 'Floor', binary(graph, 'Div', a, b)), 'int32')
   const quotient = binary(graph, 'Div', a, b)
   // integer division rounds towards 0: one too many where the signs differ and something is left
   const rest = binary(graph, 'Sub', a, binary(graph, 'Mul', quotient, b))

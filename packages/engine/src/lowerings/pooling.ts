@@ -3,7 +3,7 @@ import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowerings } from '../trace/lowering.ts'
 import { crop, setCrop, withoutZeroBorder } from './borders.ts'
 import { binary, cast, concat, pad, padAfter, reduce, reshape, slice } from './build.ts'
-import { fromTiles, type Tile, toTiles } from './convolution.ts'
+import { fromTiles, requireSquare, type Tile, toTiles } from './convolution.ts'
 
 type Shape4 = [number, number, number, number]
 type PoolInfo = ReturnType<typeof backend_util.computePool2DInfo>
@@ -15,13 +15,11 @@ interface PoolAttrs {
   readonly dimRoundingMode?: 'floor' | 'round' | 'ceil'
 }
 
-const lowest = -3.4028234663852886e38
-
 export const poolingLowerings: Lowerings = {
   MaxPool: (graph, { x }, attrs: PoolAttrs) => {
     const info = poolInfo(x!, attrs)
     if (isTiling(info)) return maxOfTiles(graph, x!, tileOf(info))
-    return windows(graph, x!, info, lowest).reduce((max, window) => binary(graph, 'Max', max, window))
+    return windows(graph, x!, info, -Infinity).reduce((max, window) => binary(graph, 'Max', max, window))
   },
   MaxPoolGrad: (graph, { dy, input, output }, attrs: PoolAttrs) => {
     const part = withoutZeroBorder(dy!)
@@ -51,7 +49,9 @@ export const poolingLowerings: Lowerings = {
 }
 
 function poolInfo(x: Value, { filterSize, strides, pad, dimRoundingMode }: PoolAttrs): PoolInfo {
-  return backend_util.computePool2DInfo([...x.shape] as Shape4, filterSize, strides, 1, pad, dimRoundingMode)
+  const info = backend_util.computePool2DInfo([...x.shape] as Shape4, filterSize, strides, 1, pad, dimRoundingMode)
+  requireSquare('Pooling', pad, info)
+  return info
 }
 
 /** Windows side by side, without padding: every element of x belongs to one, but for a rest at the far borders. */
@@ -71,7 +71,7 @@ function maxOfTiles(graph: Graph, x: Value, tile: Tile): Value {
 }
 
 function maxPoolGradient(graph: Graph, input: Value, output: Value, dy: Value, info: PoolInfo): Value {
-  return spread(graph, shareOfFirstMaximum(graph, windows(graph, input, info, lowest), output, dy), info)
+  return spread(graph, shareOfFirstMaximum(graph, windows(graph, input, info, -Infinity), output, dy), info)
 }
 
 function tileOf({ filterHeight, filterWidth }: PoolInfo): Tile {

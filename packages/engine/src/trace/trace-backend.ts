@@ -35,7 +35,7 @@ export class TraceBackend extends KernelBackend {
   }
 
   /** The value that a tensor stands for. One that was made outside the program becomes a constant. */
-  valueOf({ dataId, shape, dtype }: TensorInfo): Value {
+  toValue({ dataId, shape, dtype }: TensorInfo): Value {
     const known = this.#values.get(dataId)
     return known ?? this.#constant(engine().readSync(dataId), shape, dtype)
   }
@@ -116,7 +116,7 @@ function register(kernelName: string, lowering: Lowering): void {
 
 function inputValues(inputs: NamedTensorInfoMap, trace: TraceBackend): KernelInputs {
   const values: Record<string, Value> = {}
-  for (const [name, info] of Object.entries(inputs)) if (info) values[name] = trace.valueOf(info)
+  for (const [name, info] of Object.entries(inputs)) if (info) values[name] = trace.toValue(info)
   return values
 }
 

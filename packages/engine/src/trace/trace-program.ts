@@ -57,7 +57,7 @@ function toValues(backend: TraceBackend, tensors: tf.NamedTensorMap): Map<string
   return new Map(
     Object.entries(tensors).map(([name, tensor]) => {
       if (!(tensor instanceof tf.Tensor)) throw new ProgramError(`Result ${JSON.stringify(name)} is not a tensor`)
-      return [name, backend.valueOf(tensor)]
+      return [name, backend.toValue(tensor)]
     }),
   )
 }
