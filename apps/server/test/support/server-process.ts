@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const fixture = fileURLToPath(new URL('../fixtures/serve.ts', import.meta.url))
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../../../dist/server/main.js', import.meta.url))
 
 /** A server in a process of its own. */
 export class ServerProcess {
@@ -47,7 +47,7 @@ export class ServerProcess {
   }
 }
 
-/** Runs main.ts to its end. */
+/** Runs the bundle that ships, which Vitest's global set-up builds, to its end. */
 export async function runMain(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
   const child = spawnServer(main, env)
   let output = ''
@@ -59,5 +59,6 @@ export async function runMain(env: Record<string, string>): Promise<{ code: numb
 
 function spawnServer(entry: string, env: Record<string, string>): ChildProcess {
   const { PATH, HOME } = process.env
-  return spawn(process.execPath, ['--import', 'tsx', entry], { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const loader = entry.endsWith('.ts') ? ['--import', 'tsx'] : []
+  return spawn(process.execPath, [...loader, entry], { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
 }
