@@ -1,8 +1,10 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vite'
+import { defineConfig, type ProxyOptions } from 'vite'
 
-const api = 'http://127.0.0.1:3000'
+const server = 'http://127.0.0.1:3000'
+/** The server answers pages of its own origin only; behind the development server that is what they are. */
+const toServer: ProxyOptions = { target: server, changeOrigin: true, headers: { origin: server } }
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
@@ -18,11 +20,11 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      '/v1': { target: api, ws: true, changeOrigin: true },
-      '/docs': { target: api },
-      '/metrics': { target: api },
-      '/openapi.json': { target: api },
-      '/predict': { target: api },
+      '/v1': { ...toServer, ws: true },
+      '/predict': toServer,
+      '/docs': toServer,
+      '/metrics': toServer,
+      '/openapi.json': toServer,
     },
   },
 })
