@@ -5,18 +5,16 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 
 const args = process.argv.slice(2)
 const opt = (name) => args.flatMap((a, i) => (a === name ? [args[i + 1]] : []))
 const url = JSON.parse(opt('--datasource')[0] ?? '{}').url ?? ':memory:'
-const postgres = /^postgres(ql)?:/.test(url)
 const datamodels = opt('--datamodels').map((path) => [path, readFileSync(path, 'utf8')])
 
-const factory = postgres
-  ? new (await import('@prisma/adapter-pg')).PrismaPg({ connectionString: url })
-  : new (await import('@prisma/adapter-better-sqlite3')).PrismaBetterSqlite3({ url })
+const factory = new PrismaBetterSqlite3({ url })
 
 if (args.includes('cli')) {
   // `cli can-connect-to-database` and `cli create-database`: opening the connection does both for SQLite
@@ -78,7 +76,7 @@ lines.on('line', (line) => {
     try {
       const result = await call(method, params).catch(async (e) => {
         // the wasm engine reports a missing history table as an error where the native one reads it as empty
-        if (postgres || !String(e.message).includes('_prisma_migrations')) throw e
+        if (!String(e.message).includes('_prisma_migrations')) throw e
         const connection = await factory.connect()
         await connection.executeScript(HISTORY_TABLE)
         await connection.dispose()
