@@ -10,7 +10,7 @@ const entry = fileURLToPath(new URL('../../../dist/trainer/main.js', import.meta
 /** Kept between test runs: making the synthetic digits takes some seconds. */
 const dataDir = fileURLToPath(new URL('../../../.cache/trainer-test', import.meta.url))
 
-export const dataset = process.env['NOPROP_DATASETS_DIR'] ? 'mnist' : 'synthetic-digits'
+const dataset = process.env['NOPROP_DATASETS_DIR'] ? 'mnist' : 'synthetic-digits'
 
 export const tinyConfig: RunConfig = {
   method: 'noprop-dt',
@@ -93,7 +93,7 @@ export async function temporaryFolder(): Promise<{ path: string; remove: () => P
 let count = 0
 
 /** An id of the right form that no other test uses. */
-export function makeId<P extends string>(prefix: P): string {
+function makeId<P extends string>(prefix: P): string {
   return `${prefix}_${String(++count).padStart(26, '0')}`
 }
 

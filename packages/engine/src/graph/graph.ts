@@ -18,7 +18,7 @@ export interface Value {
 }
 
 /** A float attribute; plain numbers are integers in ONNX. */
-export interface FloatAttribute {
+interface FloatAttribute {
   readonly float: number
 }
 export type Attribute = number | readonly number[] | string | FloatAttribute

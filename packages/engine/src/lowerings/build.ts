@@ -129,6 +129,6 @@ export function gemm(graph: Graph, a: Value, b: Value, { transA = 0, transB = 0 
   return graph.add('Gemm', [a, b], { shape, dtype: a.dtype }, { transA, transB })
 }
 
-export function sizeOf(x: Value): number {
+function sizeOf(x: Value): number {
   return elementCount(x.shape)
 }
