@@ -26,17 +26,25 @@ export interface Program {
 }
 
 export interface CompileOptions {
-  /** State that will never change, such as the weights of a served model: the device may bake it into its plan. The caller keeps ownership. */
+  /**
+   * State that will never change, such as the weights of a served model: the device may bake it into its plan. The caller keeps ownership.
+   * These entries then no longer belong to the state that is written and read.
+   */
   readonly constants?: HostTensors
 }
 
 export interface CompiledProgram {
   readonly outputs: TensorSpecs
-  /** One run. Inputs are copied or consumed before it resolves; the outputs belong to the caller. */
+  /**
+   * One run. Inputs are copied or consumed before it resolves; the outputs belong to the caller. Calls take effect in their order.
+   *
+   * @throws {TensorsError} an input is missing, unknown, or of the wrong type or length
+   * @throws {StateNotWrittenError} the program keeps state, and none was written yet
+   */
   run(inputs: HostTensors): Promise<HostTensors>
-  /** Copies the state out of the device. */
+  /** Copies the state out of the device, without the constants. */
   readState(): Promise<HostTensors>
-  /** Copies a complete state into the device. */
+  /** Copies a complete state, without the constants, into the device. */
   writeState(state: HostTensors): Promise<void>
   dispose(): void
 }
@@ -45,6 +53,7 @@ export interface Device {
   readonly name: 'cpu' | 'tensorflow' | 'reference'
   /** What executes, and its version, in words. */
   readonly detail: string
+  /** @throws {EngineError} of its kind when the program cannot be compiled; errors of the program itself pass through */
   compile(program: Program, options?: CompileOptions): Promise<CompiledProgram>
   dispose(): void
 }

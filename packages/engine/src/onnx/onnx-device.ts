@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { DisposedError, ProgramError } from '../errors.ts'
 import type { Device } from '../program.ts'
@@ -29,7 +28,6 @@ export async function openOnnxDevice({ threads = 1 }: { threads?: number } = {})
 
 /** @throws when the native library does not load */
 export async function describeOnnxRuntime(): Promise<string> {
-  loadOnnxRuntime()
-  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
-  return `ONNX Runtime ${version}, CPU`
+  const { versions } = loadOnnxRuntime().env
+  return `ONNX Runtime ${versions.node}, CPU`
 }

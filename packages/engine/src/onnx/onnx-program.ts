@@ -1,4 +1,4 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { InferenceSession, Tensor } from 'onnxruntime-common'
 import { DisposedError, StateNotWrittenError } from '../errors.ts'
 import type { Value } from '../graph/graph.ts'
 import { checkTensors } from '../host-tensors.ts'

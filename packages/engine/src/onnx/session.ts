@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
+import type { InferenceSession, Tensor } from 'onnxruntime-common'
 import type * as onnxRuntime from 'onnxruntime-node'
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { ProgramError } from '../errors.ts'
 import type { HostTensor, TensorSpec } from '../program.ts'
 
@@ -20,17 +20,14 @@ export async function createSession(model: Uint8Array, threads: number): Promise
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
+      logSeverityLevel: 4, // what goes wrong is thrown
     })
   } catch (error) {
     throw new ProgramError(`ONNX Runtime refuses the compiled program: ${(error as Error).message}`, { cause: error })
   }
 }
 
-/**
- * Shares the memory of `data`. The class is the one that the sessions know: results are written in place only into tensors of that very class,
- * not into those of another copy of onnxruntime-common.
- */
+/** Shares the memory of `data`. */
 export function toOnnxTensor({ shape, dtype }: TensorSpec, data: HostTensor): Tensor {
   const { Tensor } = loadOnnxRuntime()
   return new Tensor(dtype, data as Float32Array, shape)
