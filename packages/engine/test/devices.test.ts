@@ -154,6 +154,19 @@ describe.each(['cpu', 'reference'])('device %s', (name) => {
 })
 
 describe('compiling', () => {
+  test('an error in the middle of a gradient leaves no scope and no tape of TensorFlow.js open', async () => {
+    const device = await openDevice('cpu')
+    const program = functionOf({ x: float(2, 3) }, ({ x }) => {
+      const loss = tf.grad((y) => tf.sum(tf.square(tf.topk(tf.mul(y, 2), 2).values)))
+      return { dx: loss(x!) }
+    })
+    const { gradientDepth, kernelDepth, scopeStack } = tf.engine().state
+    const openScopes = scopeStack.length
+    await expect(device.compile(program)).rejects.toThrow(UnsupportedOpError)
+    expect(tf.engine().state).toMatchObject({ gradientDepth, kernelDepth })
+    expect(tf.engine().state.scopeStack).toHaveLength(openScopes)
+  })
+
   test('an op without a lowering is an error that names it', async () => {
     const device = await openDevice('cpu')
     const program = functionOf({ x: float(4, 4) }, ({ x }) => ({ y: tf.topk(x!, 2).values }))

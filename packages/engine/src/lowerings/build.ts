@@ -2,7 +2,7 @@
 
 import { backend_util } from '@tensorflow/tfjs-core'
 import type { Graph, Value, ValueDtype } from '../graph/graph.ts'
-import { elementCount, sameShape } from '../host-tensors.ts'
+import { sameShape } from '../host-tensors.ts'
 
 export function reshape(graph: Graph, x: Value, shape: readonly number[]): Value {
   if (sameShape(x.shape, shape)) return x
@@ -127,8 +127,4 @@ export function reduce(graph: Graph, op: string, x: Value, axes: readonly number
 export function gemm(graph: Graph, a: Value, b: Value, { transA = 0, transB = 0 } = {}): Value {
   const shape = [a.shape[transA ? 1 : 0]!, b.shape[transB ? 0 : 1]!]
   return graph.add('Gemm', [a, b], { shape, dtype: a.dtype }, { transA, transB })
-}
-
-function sizeOf(x: Value): number {
-  return elementCount(x.shape)
 }
