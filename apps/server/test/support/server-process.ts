@@ -15,9 +15,18 @@ export class ServerProcess {
     this.#child = child
   }
 
-  /** Starts it and waits until it listens. */
-  static async start(dataDir: string): Promise<ServerProcess> {
-    const child = spawnServer(fixture, { NOPROP_DATA_DIR: dataDir, PORT: '0', NOPROP_TRAINERS: '2', LOG_LEVEL: 'warn' })
+  /** Starts it with scripted trainers, and waits until it listens. */
+  static start(dataDir: string): Promise<ServerProcess> {
+    return ServerProcess.#startEntry(fixture, dataDir)
+  }
+
+  /** Starts the bundle that ships, with the trainers that ship. */
+  static startMain(dataDir: string): Promise<ServerProcess> {
+    return ServerProcess.#startEntry(main, dataDir)
+  }
+
+  static async #startEntry(entry: string, dataDir: string): Promise<ServerProcess> {
+    const child = spawnServer(entry, { NOPROP_DATA_DIR: dataDir, PORT: '0', NOPROP_TRAINERS: '2', LOG_LEVEL: 'warn' })
     let output = ''
     for await (const chunk of child.stdout!) {
       output += String(chunk)

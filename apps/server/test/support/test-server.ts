@@ -139,9 +139,13 @@ export function problem(answer: Answer<unknown>): Problem {
   return answer.body as Problem
 }
 
-/** Asks again until there is an answer, ten seconds long. */
-export async function until<T>(ask: () => Promise<T | null | undefined | false> | T | null | undefined | false, what: string): Promise<T> {
-  const deadline = Date.now() + 10_000
+/** Asks again until there is an answer. */
+export async function until<T>(
+  ask: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  what: string,
+  seconds = 10,
+): Promise<T> {
+  const deadline = Date.now() + 1000 * seconds
   while (Date.now() < deadline) {
     const answer = await ask()
     if (answer) return answer
