@@ -46,9 +46,11 @@ export class TensorsError extends EngineError {
 export class DeviceUnavailableError extends EngineError {
   readonly code = 'DEVICE_UNAVAILABLE'
   readonly device: string
+  readonly reason: string
   constructor(device: string, reason: string, options?: ErrorOptions) {
     super(`Device ${JSON.stringify(device)} is not available: ${reason}`, options)
     this.device = device
+    this.reason = reason
   }
 }
 

@@ -35,7 +35,11 @@ export async function describeDevices(): Promise<DeviceDescription[]> {
     try {
       descriptions.push({ name, available: true, detail: await describe() })
     } catch (error) {
-      descriptions.push({ name, available: false, detail: (error as Error).message })
+      descriptions.push({
+        name,
+        available: false,
+        detail: error instanceof DeviceUnavailableError ? error.reason : (error as Error).message,
+      })
     }
   }
   return descriptions
