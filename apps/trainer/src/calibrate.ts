@@ -1,13 +1,12 @@
 import { RunConfig } from '@noprop/contract'
 import { datasetCatalog } from '@noprop/datasets'
 import { openDevice } from '@noprop/engine'
-import type { Model } from '@noprop/noprop'
 import Value from 'typebox/value'
 import { modelOf } from './task-context.ts'
 
 /**
  * A process of its own that times the training step of some configurations on this machine, so that the dashboard can say what a run will take.
- * Reads a JSON object { name: RunConfig } from its first argument and prints { name: { seconds_per_step, seconds_per_evaluated_image } }.
+ * Reads a JSON object { name: RunConfig } from its first argument and prints { name: { seconds_per_step, seconds_per_evaluated_image, seconds_to_start } }.
  * Weights and images are random: how long a step takes does not depend on what it computes.
  */
 
@@ -19,9 +18,13 @@ async function calibrate(config: RunConfig) {
   const { imageShape, classes } = datasetCatalog.mnist
   const model = modelOf(config, { imageShape, classes })
   const block = model.units.find((unit) => unit.block === 1)!
+  const startedAt = performance.now()
   const device = await openDevice(config.device, { threads: 1 })
-
   const training = await device.compile(block.trainingProgram(config.batch_size))
+  const chain = model.chain({ batchSize: chainBatchSize, samples: [false, true] })
+  const inference = await device.compile(chain.program)
+  const secondsToStart = (performance.now() - startedAt) / 1000
+
   await training.writeState(block.initialState(config.seed))
   const batch = { images: randomImages(config.batch_size * size(imageShape)), labels: new Uint8Array(config.batch_size) }
   const secondsPerStep = await timeRepeated(async (step) => {
@@ -29,20 +32,17 @@ async function calibrate(config: RunConfig) {
   })
   training.dispose()
 
-  const secondsPerBatch = await timeChain(model, config, device)
-  device.dispose()
-  return { seconds_per_step: secondsPerStep, seconds_per_evaluated_image: secondsPerBatch / chainBatchSize }
-}
-
-async function timeChain(model: Model, config: RunConfig, device: Awaited<ReturnType<typeof openDevice>>) {
-  const chain = model.chain({ batchSize: chainBatchSize, samples: [false, true] })
-  const compiled = await device.compile(chain.program)
-  await compiled.writeState(chain.weights(new Map(model.units.map((unit) => [unit.block, unit.initialState(config.seed)]))))
-  const images = randomImages(chainBatchSize * size(model.config.imageShape))
+  await inference.writeState(chain.weights(new Map(model.units.map((unit) => [unit.block, unit.initialState(config.seed)]))))
+  const images = randomImages(chainBatchSize * size(imageShape))
   const keys = Array.from({ length: chainBatchSize }, (_, i) => i)
-  const seconds = await timeRepeated(async () => void (await compiled.run(chain.inputs(images, keys, config.seed))))
-  compiled.dispose()
-  return seconds
+  const secondsPerBatch = await timeRepeated(async () => void (await inference.run(chain.inputs(images, keys, config.seed))))
+  inference.dispose()
+  device.dispose()
+  return {
+    seconds_per_step: secondsPerStep,
+    seconds_per_evaluated_image: secondsPerBatch / chainBatchSize,
+    seconds_to_start: secondsToStart,
+  }
 }
 
 /** Median seconds of one call, after a warm-up. */

@@ -9,6 +9,10 @@ import type { DatasetSizes } from './resolve-config.ts'
 export const PresetCalibration = Type.Object({
   seconds_per_step: Type.Number({ exclusiveMinimum: 0, description: 'one optimizer step of one block at the batch size of the preset' }),
   seconds_per_evaluated_image: Type.Number({ exclusiveMinimum: 0, description: 'one image through the whole chain, both ways' }),
+  seconds_to_start: Type.Number({
+    minimum: 0,
+    description: 'loading the device and compiling the programs of a run, once in each trainer',
+  }),
 })
 export type PresetCalibration = Type.Static<typeof PresetCalibration>
 
@@ -41,5 +45,5 @@ export function estimateRun(config: RunConfig, dataset: DatasetSizes, calibratio
       ? evaluations * config.validation_size + testExamples
       : Math.ceil(config.epochs / config.evaluation_interval) * testExamples
   const evaluation = (examples * calibration.seconds_per_evaluated_image) / trainers
-  return training + evaluation
+  return calibration.seconds_to_start + training + evaluation
 }

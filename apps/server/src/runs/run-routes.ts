@@ -116,6 +116,6 @@ export async function runRoutes(app: FastifyInstance) {
       summary: 'Named starting points, with estimates for this machine',
       response: answers({ 200: Type.Object({ items: Type.Array(Preset) }) }),
     },
-    handler: async () => ({ items: await listPresets(app.config) }),
+    handler: async () => ({ items: await listPresets(app.config, app.db) }),
   })
 }
