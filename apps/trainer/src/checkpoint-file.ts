@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { CheckpointFacts, RunConfig } from '@noprop/contract'
-import type { CompiledProgram } from '@noprop/engine'
+import type { CompiledProgram, TensorSpecs } from '@noprop/engine'
 import { decodeCheckpoint, encodeCheckpoint } from '@noprop/noprop'
 import { TrainerError } from './failure.ts'
 
@@ -18,8 +18,9 @@ export async function writeCheckpointFile(
   target: { checkpoint_id: string; path: string },
   { block, epoch, step, config }: Position,
   program: CompiledProgram,
+  specs: TensorSpecs,
 ): Promise<CheckpointFacts> {
-  const bytes = encodeCheckpoint({ config, block, epoch, step, state: await program.readState() })
+  const bytes = encodeCheckpoint({ config, block, epoch, step, state: await program.readState(), specs })
   await writeDurably(target.path, bytes)
   return {
     checkpoint_id: target.checkpoint_id,

@@ -27,7 +27,8 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
   const stepsPerBatch = stepsPerEpoch / batches
   const totalSteps = stepsPerEpoch * config.epochs
 
-  const compiled = await context.compiled(config, model, unit.programKey, () => unit.trainingProgram(config.batch_size))
+  const program = unit.trainingProgram(config.batch_size)
+  const compiled = await context.compiled(config, model, unit.programKey, () => program)
   let step = await restore(task, unit, compiled)
   const firstStep = step
   reporter.report({ type: 'block_started', block, epoch, step, trainer: trainerSlot(), pid: process.pid })
@@ -41,7 +42,7 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
   let yieldedAt = performance.now()
 
   const save = (epochsFinished: number): Promise<CheckpointFacts> =>
-    writeCheckpointFile(task.checkpoint, { block, epoch: epochsFinished, step, config }, compiled)
+    writeCheckpointFile(task.checkpoint, { block, epoch: epochsFinished, step, config }, compiled, program.state)
 
   while (step < lastStep) {
     if (context.isStopRequested()) {
