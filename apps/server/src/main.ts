@@ -28,7 +28,7 @@ function explain(error: NodeJS.ErrnoException, { host, port, dataDir }: Config):
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
     return `HOST=${host} is no address of this machine. Set it to one that is, such as 127.0.0.1.`
   if (error.code === 'EACCES' && error.syscall === 'listen') return `Port ${port} needs privileges. Set PORT to 1024 or above.`
-  if (error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'ENOTDIR')
+  if (['EACCES', 'EROFS', 'ENOTDIR', 'ENOENT'].includes(error.code ?? ''))
     return `The data folder ${dataDir} cannot be written (${error.message}). Set NOPROP_DATA_DIR to one that can.`
   return error
 }

@@ -99,6 +99,7 @@ describe('a server that cannot start', () => {
     [{ PORT: 'eighty' }, 78, 'PORT=eighty is not usable. Set it to a whole number from 0 to 65535.'],
     [{ HOST: '0.0.0.0' }, 78, 'Set NOPROP_API_TOKEN'],
     [{ NOPROP_DATA_DIR: `${fileURLToPath(import.meta.url)}/data` }, 1, 'Set NOPROP_DATA_DIR'],
+    [{ NOPROP_DATA_DIR: '/proc/nothing/data' }, 1, 'Set NOPROP_DATA_DIR'],
   ] as const)('says how to mend it: %o', async ([env, code, sentence]) => {
     const result = await runMain({ NOPROP_DATA_DIR: dataDir, ...env })
     expect(result.code).toBe(code)

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import Sqlite from 'better-sqlite3'
 import { type Prisma, PrismaClient } from '../generated/prisma/client.ts'
@@ -49,7 +49,7 @@ export class Database {
    * @throws {MigrationError} the database is newer than this code
    */
   static async open(dataDir: string, migrationsDir: string): Promise<Database> {
-    mkdirSync(dataDir, { recursive: true })
+    makeFolder(dataDir)
     const lock = lockDataDir(dataDir)
     try {
       const path = join(dataDir, 'noprop.db')
@@ -113,4 +113,11 @@ function migrate(path: string, migrationsDir: string) {
   } finally {
     database.close()
   }
+}
+
+/** Makes a folder and those above it, level by level: Node's recursive form never ends where a parent refuses with ENOENT, as /proc does. */
+function makeFolder(path: string) {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  mkdirSync(path)
 }
