@@ -30,16 +30,23 @@ function gradient(kernelName: string, save: Pick<GradConfig, 'inputsToSave' | 'o
   return { kernelName, ...save, gradFunc: (dy, saved, attributes) => compute(dy as Tensor, saved, attributes) }
 }
 
-/** Sums a gradient over the axes along which `input` was broadcast. */
+/**
+ * Sums a gradient over the axes along which `input` was broadcast. The result is always a tensor of its own, never `dy`: where gradients accumulate,
+ * TensorFlow.js disposes the parts of the sum, and `dy` may be needed elsewhere.
+ */
 function unbroadcast(dy: Tensor, input: Tensor): Tensor {
   const axes = broadcast_util.getReductionAxes(input.shape, dy.shape)
-  const reduced = axes.length > 0 ? sum(dy, axes) : dy
-  return reduced.shape.length === input.shape.length ? reduced : reshape(reduced, input.shape)
+  return reshape(axes.length > 0 ? sum(dy, axes) : dy, input.shape)
 }
 
 const addGradient = gradient('Add', { inputsToSave: ['a', 'b'] }, (dy, [a, b]) => ({
   a: () => unbroadcast(dy, a!),
   b: () => unbroadcast(dy, b!),
+}))
+
+const subtractGradient = gradient('Sub', { inputsToSave: ['a', 'b'] }, (dy, [a, b]) => ({
+  a: () => unbroadcast(dy, a!),
+  b: () => unbroadcast(neg(dy), b!),
 }))
 
 const multiplyGradient = gradient('Multiply', { inputsToSave: ['a', 'b'] }, (dy, [a, b]) => ({
@@ -101,6 +108,7 @@ const maxPoolGradient = gradient(
 
 const gradients = [
   addGradient,
+  subtractGradient,
   multiplyGradient,
   squaredDifferenceGradient,
   sumGradient,

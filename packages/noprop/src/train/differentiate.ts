@@ -16,22 +16,19 @@ export function differentiate(
   forward: () => LossResult,
 ): LossResult & { gradients: NamedTensorMap } {
   // What the function of valueAndGrads does not return is disposed before the backward pass, so the other results are kept by hand.
-  let kept: NamedTensorMap = {}
-  const run = valueAndGrads((..._weights: Tensor[]) => {
-    const { loss, others } = forward()
-    kept = mapTensors(others, (tensor) => keep(clone(tensor)))
-    return loss
-  })
-  const { value, grads } = run(names.map((name) => weights[name]!))
-  // A clone belongs to the caller's scope again, as the gradients do.
-  const others = mapTensors(kept, (tensor) => {
-    const result = clone(tensor)
-    tensor.dispose()
-    return result
-  })
-  return { loss: value as Scalar, others, gradients: Object.fromEntries(names.map((name, i) => [name, grads[i]!])) }
-}
-
-function mapTensors(tensors: NamedTensorMap, f: (tensor: Tensor) => Tensor): NamedTensorMap {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, f(tensor)]))
+  const kept: NamedTensorMap = {}
+  try {
+    const run = valueAndGrads((..._weights: Tensor[]) => {
+      const { loss, others } = forward()
+      for (const [name, tensor] of Object.entries(others)) kept[name] = keep(clone(tensor))
+      return loss
+    })
+    const { value, grads } = run(names.map((name) => weights[name]!))
+    const gradients = Object.fromEntries(names.map((name, i) => [name, grads[i]!]))
+    // A clone belongs to the caller's scope again, as the gradients do.
+    const others = Object.fromEntries(Object.entries(kept).map(([name, tensor]) => [name, clone(tensor)]))
+    return { loss: value as Scalar, others, gradients }
+  } finally {
+    for (const tensor of Object.values(kept)) tensor.dispose()
+  }
 }

@@ -26,6 +26,11 @@ interface Parts {
   readonly schedule: NoiseSchedule
 }
 
+/**
+ * The unit of the classifier head, which minimises the cross-entropy of Eq. 8. Its T updates per mini-batch, which Algorithm 1 spreads over the T passes of an
+ * epoch, one with each block, are done one after the other on that mini-batch. With a fixed embedding the head sees labels and noise alone, and every update
+ * draws its own noise, so only the order of the mini-batches differs.
+ */
 export function headUnit(parts: Parts): TrainingUnit {
   const { config, head, embedding, schedule } = parts
   const buffers = createStepBuffers()
