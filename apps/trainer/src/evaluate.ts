@@ -2,6 +2,7 @@ import type { EvaluateResult, EvaluateTask } from '@noprop/contract'
 import { gatherBatch } from '@noprop/datasets'
 import type { HostTensors } from '@noprop/engine'
 import { readCheckpointFile } from './checkpoint-file.ts'
+import { TrainerError } from './failure.ts'
 import { TaskStopped } from './run-task.ts'
 import { modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
 
@@ -41,6 +42,13 @@ export async function evaluate(task: EvaluateTask, context: TaskContext): Promis
     await yieldToEventLoop()
   }
 
+  if (!Number.isFinite(tally.result.loss_sum)) {
+    throw new TrainerError(
+      'DIVERGED',
+      'user',
+      `the network of epoch ${task.epoch} gives no finite loss: training diverged; try a lower learning rate`,
+    )
+  }
   return { kind: 'evaluate', count: indices.length, ...tally.result, seconds: (performance.now() - startedAt) / 1000 }
 }
 

@@ -43,6 +43,8 @@ process.on('message', (message: unknown) => {
 
 // Nobody records what a trainer without a server does: its task is repeated, with the same bits, from the last recorded checkpoint.
 process.on('disconnect', () => process.exit(0))
+// it may have gone while this process was still loading
+if (!process.connected) process.exit(0)
 // Ctrl+C in a terminal reaches the whole process group; the server decides when its trainers end.
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})

@@ -184,6 +184,14 @@ describe('a trainer', () => {
     expect(await trainer.run({ kind: 'prepare', ...taskBase() })).toMatchObject({ type: 'task_done' })
   })
 
+  it.each([0, 30, 100, 200])('ends by itself when its server is gone %i ms after its start', async (delayMs) => {
+    const trainer = startTrainer()
+    const exit = once(trainer.child, 'exit')
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    trainer.child.disconnect()
+    expect(await exit).toEqual([0, null])
+  })
+
   it('ends by itself when its server is gone', async () => {
     const trainer = startTrainer()
     await trainer.next((message) => message.type === 'ready')

@@ -39,7 +39,12 @@ export const PredictOptions = {
   return_chain: Type.Optional(Type.Boolean({ default: false })),
   return_input: Type.Optional(Type.Boolean({ default: false })),
   seed: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 4294967295, default: 0, description: 'of the starting latent z_0 and of the noise' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: 4294967295,
+      default: 0,
+      description: 'of the noise, for noise: true; image i of a request has draws of its own. The noise-free chain draws nothing',
+    }),
   ),
   noise: Type.Optional(Type.Boolean({ default: false, description: 'add the noise of Eq. 3 in every step' })),
 }

@@ -26,7 +26,12 @@ export const RunConfig = Type.Object(
     features: Type.Integer({ minimum: 8, maximum: 1024, description: 'width of the fully connected layers of a block; the paper has 256' }),
     dropout: Type.Number({ minimum: 0, maximum: 0.9, description: 'dropout rate of the image path; the paper has 0.2' }),
     eta: Type.Number({ exclusiveMinimum: 0, maximum: 1000, description: 'η of Eq. 8' }),
-    epochs: Type.Integer({ minimum: 1, maximum: 1000, description: 'passes over the training data, for every block' }),
+    epochs: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      description:
+        'passes over the training data, for every block; the images that do not fill the last batch of a pass sit it out, others in each pass',
+    }),
     batch_size: Type.Integer({ minimum: 2, maximum: 1024 }),
     learning_rate: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
     learning_rate_schedule: Type.Enum(['constant', 'cosine'], { description: 'the paper has constant; cosine decays to 0 over the run' }),

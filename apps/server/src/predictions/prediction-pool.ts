@@ -10,6 +10,16 @@ export interface PredictionPoolOptions {
   readonly onWorkerLost?: (error: Error) => void
 }
 
+/** A checkpoint of the network is no longer where it was when the task was made. */
+export class CheckpointGoneError extends ApiError {
+  constructor() {
+    super('MODEL_UNUSABLE', 'The network cannot be used: one of its checkpoint files is missing', {
+      status: 500,
+      title: 'The network of this run cannot be used',
+    })
+  }
+}
+
 interface WaitingTask {
   readonly task: PredictionTask
   readonly signal: AbortSignal
@@ -38,7 +48,7 @@ export class PredictionPool {
   /**
    * Runs a task when those before it are done. One that is aborted while it waits is never run.
    *
-   * @throws {ApiError} MODEL_UNUSABLE, PREDICTION_INTERRUPTED; the signal's reason
+   * @throws {ApiError} MODEL_UNUSABLE (of a lost checkpoint as CheckpointGoneError), PREDICTION_INTERRUPTED; the signal's reason
    */
   run(task: PredictionTask, signal: AbortSignal): Promise<PredictionResult> {
     return new Promise((resolve, reject) => {
@@ -71,6 +81,7 @@ export class PredictionPool {
       })
     })
     if (outcome.ok) return outcome
+    if (outcome.code === 'ENOENT') throw new CheckpointGoneError()
     throw new ApiError('MODEL_UNUSABLE', `The network cannot be used (${outcome.code}): ${outcome.message}`, {
       status: 500,
       title: 'The network of this run cannot be used',

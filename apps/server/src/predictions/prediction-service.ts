@@ -5,7 +5,7 @@ import { ApiError } from '../api-error.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { RunService } from '../runs/run-service.ts'
 import { decodeImage, type ImageFile } from './image-decoder.ts'
-import type { PredictionPool, PredictionResult } from './prediction-pool.ts'
+import { CheckpointGoneError, type PredictionPool, type PredictionResult } from './prediction-pool.ts'
 import { groupSize, type ModelReference } from './prediction-task.ts'
 import type { PreparedImage } from './prepare-digit.ts'
 import { preprocessing } from './preprocessing.ts'
@@ -16,7 +16,7 @@ export type PredictOptions = Omit<PredictRequest, 'instances'>
 export interface PredictionServiceParts {
   readonly db: PrismaClient
   readonly runs: RunService
-  readonly pool: PredictionPool
+  readonly pool: Pick<PredictionPool, 'run'>
   checkpointPath(runId: string, checkpointId: string): string
 }
 
@@ -77,7 +77,11 @@ export class PredictionService {
     }
     const decodedAt = performance.now()
 
-    const results = await this.#runGroups(model, prepared, facts, options, signal)
+    const results = await this.#runGroups(model, prepared, facts, options, signal).catch(async (error: unknown) => {
+      // a run that is still training may have replaced the checkpoints since they were chosen
+      if (!(error instanceof CheckpointGoneError) || isFinal(run.status)) throw error
+      return this.#runGroups(await this.#modelOf(run), prepared, facts, options, signal)
+    })
     const predictions: Prediction[] = []
     for (const [i, image] of prepared.entries()) {
       const prediction = predictionOf(results[Math.floor(i / groupSize)]!, i % groupSize, facts.classes, options.return_chain ?? false)
