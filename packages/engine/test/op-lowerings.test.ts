@@ -89,6 +89,8 @@ const cases: Record<string, (inputs: Inputs) => tf.Tensor | tf.Tensor[]> = {
   'Sum of a scalar': ({ x }) => tf.sum(tf.sum(x!)),
   'Sum along an axis': ({ cube }) => tf.sum(cube!, 1),
   'Sum of squares': ({ cube }) => tf.sum(tf.square(cube!), [0, 2], true),
+  'Sum of the square of a scalar': ({ x }) => tf.sum(tf.square(tf.sum(x!))),
+  'Sum of squares along no axis': ({ x }) => tf.sum(tf.square(x!), []),
   'Sum of booleans': ({ flags }) => tf.sum(flags!, -1),
   Mean: ({ cube }) => tf.mean(cube!, [0, 2], true),
   'Mean of integers': ({ ids }) => tf.mean(ids!),

@@ -34,6 +34,7 @@ function reduction(op: string, prepare: (graph: Graph, x: Value) => Value = (_, 
 }
 
 function sum(graph: Graph, x: Value, axes: readonly number[], keepDims: boolean): Value {
+  if (axes.length === 0) return x
   const part = axes.includes(1) && axes.includes(2) ? withoutZeroBorder(x) : undefined
   const terms = part ?? x
   const node = terms.producer
