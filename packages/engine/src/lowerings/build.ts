@@ -28,12 +28,14 @@ export function transpose(graph: Graph, x: Value, perm: readonly number[]): Valu
 
 export function binary(graph: Graph, op: string, a: Value, b: Value, dtype: ValueDtype = a.dtype): Value {
   const shape = backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape])
-  return graph.add(op, [scalarIfUniform(graph, a, b, shape), scalarIfUniform(graph, b, a, shape)], { shape, dtype })
+  return graph.add(op, scalarIfUniform(graph, a, b, shape), { shape, dtype })
 }
 
-/** A tensor with one number everywhere need not be stored where the other operand has the full shape. */
-function scalarIfUniform(graph: Graph, x: Value, other: Value, shape: readonly number[]): Value {
-  return typeof x.constant === 'number' && sameShape(other.shape, shape) ? graph.fill(x.constant, [], x.dtype) : x
+/** A tensor with one number everywhere need not be stored where the other operand has the full shape. One of them keeps it. */
+function scalarIfUniform(graph: Graph, a: Value, b: Value, shape: readonly number[]): [Value, Value] {
+  if (typeof b.constant === 'number' && sameShape(a.shape, shape)) return [a, graph.fill(b.constant, [], b.dtype)]
+  if (typeof a.constant === 'number' && sameShape(b.shape, shape)) return [graph.fill(a.constant, [], a.dtype), b]
+  return [a, b]
 }
 
 export function unary(graph: Graph, op: string, x: Value, attributes = {}): Value {
