@@ -13,6 +13,14 @@ test('equal subexpressions become one node', () => {
   expect(graph.nodes).toHaveLength(4)
 })
 
+test('nodes that differ in the shape of their result, or in a number that JSON does not know, are not equal', () => {
+  const graph = new Graph()
+  const x = graph.input(spec)
+  expect(graph.add('Add', [x, x], spec)).not.toBe(graph.add('Add', [x, x], { ...spec, shape: [6] }))
+  const slopes = [NaN, Infinity, -Infinity, 0, -0].map((float) => graph.add('LeakyRelu', [x], spec, { alpha: { float } }))
+  expect(new Set(slopes).size).toBe(5)
+})
+
 test('constants are one value if type, shape and every bit are equal', () => {
   const graph = new Graph()
   const numbers = graph.constant(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3], 'float32')

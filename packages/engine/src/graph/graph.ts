@@ -79,7 +79,8 @@ export class Graph {
 
   /** Appends a node with several outputs. An input that is left out is null. */
   addMany(op: string, inputs: readonly (Value | null)[], specs: readonly ValueSpec[], attributes: Attributes = {}): readonly Value[] {
-    const key = `${op} ${inputs.map((input) => input?.id ?? '-').join()} ${JSON.stringify(attributes)}`
+    const results = specs.map(({ shape, dtype }) => `${dtype}[${shape.join()}]`).join()
+    const key = `${op} ${inputs.map((input) => input?.id ?? '-').join()} ${JSON.stringify(attributes, exactNumber)} ${results}`
     return this.#once(key, () => {
       const outputs: Value[] = []
       const node: GraphNode = { op, inputs, attributes, outputs }
@@ -98,6 +99,12 @@ export class Graph {
   #value({ shape, dtype }: ValueSpec, source: Pick<Value, 'producer' | 'constant'> = {}): Value {
     return { id: this.#nextId++, shape, dtype, ...source }
   }
+}
+
+/** JSON has neither NaN nor infinities nor −0. */
+function exactNumber(_key: string, value: unknown): unknown {
+  if (typeof value !== 'number') return value
+  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** The values of a constant, element by element. */
