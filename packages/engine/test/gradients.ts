@@ -47,6 +47,11 @@ const gradients: Record<string, Gradient> = {
     x: () => run('Conv2DBackpropInput', { dy, filter: filter! }, { ...attrs, inputShape: x!.shape }),
     filter: () => run('Conv2DBackpropFilter', { x: x!, dy }, { ...attrs, filterShape: filter!.shape }),
   })),
+  // what avgPool does to its result
+  Cast: gradient({ inputsToSave: ['x'] }, (dy, [x]) => ({ x: () => tf.cast(dy, x!.dtype) })),
+  AvgPool: gradient({ inputsToSave: ['x'] }, (dy, [x], attrs: object) => ({
+    x: () => run('AvgPoolGrad', { dy, input: x! }, attrs),
+  })),
   MaxPool: gradient({ inputsToSave: ['x'], outputsToSave: [true] }, (dy, [x, y], attrs: object) => ({
     x: () => run('MaxPoolGrad', { dy, input: x!, output: y! }, attrs),
   })),

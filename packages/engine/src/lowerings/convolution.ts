@@ -149,7 +149,8 @@ function columns(graph: Graph, x: Value, info: ConvInfo, tile: Tile): Value {
     [0, 0],
   ] as const
   const padded = pad(graph, usedPart(graph, x, info), paddings, 0)
-  if (isPointwise(info) && tile === pixel) return rowsOf(graph, padded)
+  // beyond the output that is asked for there may be more of x, which `usedPart` leaves where it saves nothing
+  if (isPointwise(info) && tile === pixel) return rowsOf(graph, crop(graph, padded, outHeight, outWidth))
   const source = inChannels < fewChannels ? widenColumns(graph, padded, info) : padded
   const [, height, width, channels] = source.shape as Shape4
   const taps = windowIndices(info, tile, width, source === padded)

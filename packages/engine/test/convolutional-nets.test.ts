@@ -1,0 +1,120 @@
+import * as tf from '@tensorflow/tfjs-core'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type HostTensors, type Program, type TensorSpecs } from '../src/index.ts'
+import { expectClose, float, numbers, runOn } from './compare-devices.ts'
+import { registerTestGradients } from './gradients.ts'
+
+registerTestGradients()
+
+interface Layer {
+  readonly kind: 'conv' | 'max' | 'average'
+  readonly size: number
+  readonly stride: number
+  readonly pad: 'valid' | 'same'
+  readonly relu: boolean
+}
+
+interface Net {
+  readonly height: number
+  readonly width: number
+  readonly channels: number
+  readonly layers: readonly Layer[]
+}
+
+const layer = fc.record<Layer>({
+  kind: fc.constantFrom('conv', 'conv', 'max', 'average'),
+  size: fc.integer({ min: 1, max: 3 }),
+  stride: fc.integer({ min: 1, max: 2 }),
+  pad: fc.constantFrom('valid', 'same'),
+  relu: fc.boolean(),
+})
+
+const nets = fc.record<Net>({
+  height: fc.integer({ min: 4, max: 10 }),
+  width: fc.integer({ min: 4, max: 10 }),
+  channels: fc.constantFrom(1, 2, 9),
+  layers: fc.array(layer, { minLength: 2, maxLength: 4 }),
+})
+
+const filters = 3
+
+function outputSize(size: number, { size: window, stride, pad }: Layer): number {
+  return Math.ceil((pad === 'same' ? size : size - window + 1) / stride)
+}
+
+/** Whether an image is left behind every layer. */
+function fits({ height, width, layers }: Net): boolean {
+  let [rows, columns] = [height, width]
+  return layers.every((layer) => {
+    ;[rows, columns] = [outputSize(rows, layer), outputSize(columns, layer)]
+    return rows > 0 && columns > 0
+  })
+}
+
+function weightSpecs({ channels, layers }: Net): TensorSpecs {
+  const specs: Record<string, ReturnType<typeof float>> = {}
+  let inputs = channels
+  layers.forEach(({ kind, size }, i) => {
+    if (kind !== 'conv') return
+    specs[`filter${i}`] = float(size, size, inputs, filters)
+    inputs = filters
+  })
+  return specs
+}
+
+function applyLayer(x: tf.Tensor4D, { kind, size, stride, pad, relu }: Layer, filter: tf.Tensor | undefined): tf.Tensor4D {
+  if (kind === 'max') return tf.maxPool(x, size, stride, pad)
+  if (kind === 'average') return tf.avgPool(x, size, stride, pad)
+  const y = tf.conv2d(x, filter as tf.Tensor4D, stride, pad)
+  return relu ? tf.relu(y) : y
+}
+
+/** Output of a net, its loss, and the gradients of the loss for image and filters. */
+function programOf(net: Net): Program {
+  const weights = weightSpecs(net)
+  const names = Object.keys(weights)
+  const forward = (x: tf.Tensor, values: readonly tf.Tensor[]) =>
+    net.layers.reduce((image, layer, i) => applyLayer(image, layer, values[names.indexOf(`filter${i}`)]), x as tf.Tensor4D)
+  return {
+    state: {},
+    inputs: { x: float(2, net.height, net.width, net.channels), ...weights },
+    run: (_state, { x, ...values }) => {
+      const parameters = [x!, ...names.map((name) => values[name]!)]
+      const { value, grads } = tf.valueAndGrads((image, ...rest) => {
+        const y = forward(image!, rest)
+        return tf.mean(tf.mul(y, y))
+      })(parameters)
+      const outputs: tf.NamedTensorMap = { loss: value, y: forward(x!, parameters.slice(1)) }
+      grads.forEach((gradient, i) => (outputs[`gradient${i}`] = gradient))
+      return { state: {}, outputs }
+    },
+  }
+}
+
+async function expectSameAsReference(net: Net): Promise<void> {
+  const program = programOf(net)
+  const inputs: HostTensors = {}
+  Object.entries(program.inputs).forEach(([name, { shape }], i) => {
+    inputs[name] = numbers(
+      shape.reduce((product, n) => product * n, 1),
+      { phase: 11 * i },
+    )
+  })
+  const [expected, found] = [await runOn('reference', program, inputs), await runOn('cpu', program, inputs)]
+  expect(found.specs).toEqual(expected.specs)
+  for (const name of Object.keys(expected.outputs)) expectClose(found.outputs[name], expected.outputs[name])
+}
+
+const conv = (size: number, stride = 1): Layer => ({ kind: 'conv', size, stride, pad: 'valid', relu: false })
+
+test('a 1×1 convolution before one that drops the last row and column has the gradients of the reference', async () => {
+  await expectSameAsReference({ height: 5, width: 5, channels: 2, layers: [conv(1), conv(2, 2)] })
+})
+
+test('nets of convolutions and poolings, and all their gradients, agree with the reference', async () => {
+  await fc.assert(
+    fc.asyncProperty(nets.filter(fits), async (net) => expectSameAsReference(net)),
+    { numRuns: 60, seed: 13 },
+  )
+}, 60_000)
