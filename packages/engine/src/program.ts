@@ -44,7 +44,7 @@ export interface CompiledProgram {
   run(inputs: HostTensors): Promise<HostTensors>
   /** Copies the state out of the device, without the constants. */
   readState(): Promise<HostTensors>
-  /** Copies a complete state, without the constants, into the device. */
+  /** Copies a complete state, without the constants, into the device, as it is at the call. */
   writeState(state: HostTensors): Promise<void>
   dispose(): void
 }

@@ -68,6 +68,17 @@ describe.each(['cpu', 'reference'])('device %s', (name) => {
     expect(first['x']).toEqual(Float32Array.of(1, 1))
   })
 
+  test('a state is the one that the caller had when it was written, also behind other calls', async () => {
+    const program = await compile(accumulator)
+    const first = program.writeState(start())
+    const state = start()
+    const second = program.writeState(state)
+    state.sum.fill(99)
+    state.count = Int32Array.of(-1)
+    await Promise.all([first, second])
+    expect(await program.readState()).toEqual(start())
+  })
+
   test('calls that are made at once take effect in their order', async () => {
     const program = await compile(accumulator)
     const results = await Promise.all([

@@ -74,12 +74,15 @@ class OnnxProgram implements CompiledProgram {
     })
   }
 
-  writeState(values: HostTensors): Promise<void> {
-    return this.#queue(async () => {
+  async writeState(values: HostTensors): Promise<void> {
+    this.#requireAlive()
+    const specs = this.#signature.state
+    checkTensors('State', specs, values)
+    // copied before the calls in front are done: until then the caller may change its arrays
+    const state = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, toOnnxTensor(spec, values[name]!.slice())]))
+    await this.#queue(async () => {
       this.#requireAlive()
-      const specs = this.#signature.state
-      checkTensors('State', specs, values)
-      this.#state = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, toOnnxTensor(spec, values[name]!.slice())]))
+      this.#state = state
     })
   }
 
