@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { DatasetName, RunConfig, TrainerToServer } from '@noprop/contract'
+import { type DatasetName, networkOf, type RunConfig, type TrainerToServer } from '@noprop/contract'
 import { type LoadedDataset, loadDataset, splitTrain } from '@noprop/datasets'
 import { type CompiledProgram, type Device, openDevice, type Program } from '@noprop/engine'
 import { buildModel, type Model } from '@noprop/noprop'
@@ -72,21 +72,7 @@ export function selectExamples(dataset: LoadedDataset, config: RunConfig): Examp
 }
 
 export function modelOf(config: RunConfig, dataset: Pick<LoadedDataset, 'imageShape' | 'classes'>): Model {
-  const [first, second, third] = config.channels as [number, number, number]
-  const [height, width, channels] = dataset.imageShape as [number, number, number]
-  return buildModel({
-    method: config.method,
-    embedding: config.embedding,
-    blocks: config.blocks,
-    channels: [first, second, third],
-    features: config.features,
-    dropout: config.dropout,
-    eta: config.eta,
-    weightDecay: config.weight_decay,
-    noiseSamples: config.noise_samples,
-    imageShape: [height, width, channels],
-    numClasses: dataset.classes.length,
-  })
+  return buildModel(networkOf(config, { imageShape: dataset.imageShape, numClasses: dataset.classes.length }))
 }
 
 /** Lets messages and timers of this thread through. */

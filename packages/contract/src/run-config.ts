@@ -57,3 +57,27 @@ export type RunConfig = Type.Static<typeof RunConfig>
 /** Fields that a request overrides; the rest comes from the preset. */
 export const RunConfigOverrides = Type.Partial(RunConfig, { additionalProperties: false, title: 'Overrides of the preset' })
 export type RunConfigOverrides = Type.Static<typeof RunConfigOverrides>
+
+interface DataShape {
+  /** [height, width, channels] */
+  readonly imageShape: readonly [number, number, number]
+  readonly numClasses: number
+}
+
+/** The part of a configuration that decides the network and the loss of its blocks, in the names of the learning library, for images of a data set. */
+export function networkOf(config: RunConfig, { imageShape, numClasses }: DataShape) {
+  const [first, second, third] = config.channels as [number, number, number]
+  return {
+    method: config.method,
+    embedding: config.embedding,
+    blocks: config.blocks,
+    channels: [first, second, third],
+    features: config.features,
+    dropout: config.dropout,
+    eta: config.eta,
+    weightDecay: config.weight_decay,
+    noiseSamples: config.noise_samples,
+    imageShape,
+    numClasses,
+  } as const
+}

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { networkOf } from '@noprop/contract'
 import { type CompiledProgram, type Device, type HostTensors, openDevice } from '@noprop/engine'
 import { buildModel, decodeCheckpoint, type DenoisingChain, type Model } from '@noprop/noprop'
 import { groupSize, type ModelReference, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
@@ -64,20 +65,7 @@ async function loadModel(reference: ModelReference): Promise<LoadedModel> {
 async function readModel({ config, imageShape, numClasses, checkpoints }: ModelReference): Promise<LoadedModel> {
   const states = new Map<number, HostTensors>()
   for (const checkpoint of checkpoints) states.set(checkpoint.block, await readWeights(checkpoint))
-  const [first, second, third] = config.channels as [number, number, number]
-  const model = buildModel({
-    method: config.method,
-    embedding: config.embedding,
-    blocks: config.blocks,
-    channels: [first, second, third],
-    features: config.features,
-    dropout: config.dropout,
-    eta: config.eta,
-    weightDecay: config.weight_decay,
-    noiseSamples: config.noise_samples,
-    imageShape,
-    numClasses,
-  })
+  const model = buildModel(networkOf(config, { imageShape, numClasses }))
   return { model, states, chains: new Map() }
 }
 
