@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, it } from 'vitest'
 import { expectAllClose } from '../../test/expect-close.ts'
-import { indicatorRows, oneHotEmbedding } from '../embedding/one-hot.ts'
+import { indicatorRows } from '../embedding/one-hot.ts'
 import { registerKernelGradients } from '../gradient/kernel-gradients.ts'
 import { fillNormal, purposes, streamKey } from '../random/counter-random.ts'
 import { cosineSchedule } from '../schedule/cosine-schedule.ts'
@@ -90,22 +90,6 @@ describe('cross-entropy', () => {
 })
 
 describe('the latent', () => {
-  const classes = 10
-  const rows = 20_000
-  const labels = Int32Array.from({ length: rows }, (_, i) => i % classes)
-
-  function drawLatents(alphaBar: number, stream: number, numClasses: number, y: Int32Array): Float32Array {
-    return tf.tidy(() => {
-      const noise = new Float32Array(y.length * numClasses)
-      fillNormal(noise, streamKey(1, purposes.trainingNoise, stream))
-      const u = oneHotEmbedding(numClasses).embed(tf.tensor1d(y, 'int32'))
-      const scales = { signal: tf.scalar(Math.sqrt(alphaBar)), noise: tf.scalar(Math.sqrt(1 - alphaBar)) }
-      return sampleLatent(u, tf.tensor3d(noise, [1, y.length, numClasses]), scales)
-        .dataSync<'float32'>()
-        .slice()
-    })
-  }
-
   it('puts the same image in the same place of every draw', () => {
     tf.tidy(() => {
       const u = tf.tensor2d([1, 0, 0, 1], [2, 2])
@@ -115,31 +99,6 @@ describe('the latent', () => {
       expect(Array.from(z.dataSync())).toEqual([11, 2, 3, 14, 15, 6, 7, 18])
     })
   })
-
-  it('is N(0, I) for the first block, whatever the label', () => {
-    const z = drawLatents(cosineSchedule(10).alphaBar[0]!, 0, classes, labels)
-    const atLabel = z.filter((_, i) => i % classes === labels[Math.floor(i / classes)])
-    for (const values of [z, atLabel]) {
-      const mean = values.reduce((sum, x) => sum + x, 0) / values.length
-      const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length
-      expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(values.length))
-      expect(Math.abs(variance - 1)).toBeLessThan(5 * Math.sqrt(2 / values.length))
-    }
-  })
-
-  // Accuracy of the best guess of y from z_{t−1} alone, in percent, computed apart from this code.
-  it.each([10, 12, 15, 19, 23, 30, 39, 52, 72, 94].map((percent, i) => [i + 1, percent]))(
-    'tells block %i the label in about %i %% of the cases',
-    (t, percent) => {
-      const z = drawLatents(cosineSchedule(10).alphaBar[t - 1]!, t, classes, labels)
-      let correct = 0
-      labels.forEach((label, row) => {
-        const latent = z.subarray(row * classes, (row + 1) * classes)
-        if (latent.indexOf(Math.max(...latent)) === label) correct++
-      })
-      expect(Math.abs((100 * correct) / rows - percent)).toBeLessThan(1.5)
-    },
-  )
 })
 
 describe('accuracy', () => {
