@@ -66,7 +66,7 @@ describe('the event stream', () => {
     expect(response.status).toBe(204)
   })
 
-  test.for(['last week', '-1', '1e3'])('refuses a Last-Event-ID of %s', async (id) => {
+  test.for(['last week', '-1', '1e3', '2147483648'])('refuses a Last-Event-ID of %s', async (id) => {
     const response = await fetch(`${server.url}/v1/runs/${finished}/events`, { headers: { 'last-event-id': id } })
     expect(response.status).toBe(400)
   })
@@ -82,7 +82,10 @@ describe('the history as JSON', () => {
     expect(last.body).toEqual({ items: all.slice(-1), next_page_token: null })
   })
 
-  test.for(['page_size=1001', 'after=-1', 'page_token=x', 'since=1'])('refuses ?%s', async (query) => {
-    expect((await server.get(`/v1/runs/${finished}/events?${query}`)).status).toBe(400)
-  })
+  test.for(['page_size=1001', 'after=-1', 'after=1e300', 'after=2147483648', 'page_token=x', 'page_token=2147483648', 'since=1'])(
+    'refuses ?%s',
+    async (query) => {
+      expect((await server.get(`/v1/runs/${finished}/events?${query}`)).status).toBe(400)
+    },
+  )
 })

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import type { ClientMessage, RunEvent, ServerMessage } from '@noprop/contract'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { streamLimits } from '../src/events/event-socket.ts'
 import { smallRun, TestServer, until } from './support/test-server.ts'
@@ -122,6 +122,23 @@ describe('a subscription', () => {
     client.socket.close()
   })
 
+  test('whose news cannot be read is answered with a problem and ends, and can be asked for again', async () => {
+    const { id } = await server.createRun(smallRun({ eta: 20 }))
+    const client = await Client.open()
+    client.say({ type: 'subscribe', run_id: id })
+    await client.hears('caught_up')
+    const read = vi.spyOn(server.app.events, 'read').mockRejectedValueOnce(new Error('disk I/O error'))
+    await client.hears('error')
+    read.mockRestore()
+    expect(client.of('error')[0]!.problem).toMatchObject({ status: 500, code: 'INTERNAL' })
+    const count = client.of('events').length
+    await server.ended(id)
+    expect(client.of('events')).toHaveLength(count)
+    client.say({ type: 'subscribe', run_id: id, after: 0 })
+    await client.hears('caught_up', 2)
+    client.socket.close()
+  })
+
   test('that was ended hears nothing more', async () => {
     const { id } = await server.createRun(smallRun({ eta: 10 }))
     const client = await Client.open()
@@ -153,6 +170,7 @@ describe('a client that misbehaves', () => {
     '[]',
     '{"type":"subscribe"}',
     '{"type":"subscribe","run_id":"x"}',
+    '{"type":"subscribe","run_id":"run_00000000000000000000000000","after":1e300}',
     '{"type":"unsubscribe","run_id":"../../etc"}',
     '{"type":"subscribe_runs","x":1}',
     '{"type":"drop"}',

@@ -4,10 +4,13 @@ import { Problem } from './problem.ts'
 import { RunEvent } from './run-event.ts'
 import { Run } from './run.ts'
 
+/** Greatest `seq` of an event. */
+export const maxSeq = 2 ** 31 - 1
+
 /** What a client says on `WS /v1/stream`. Without `after` it gets the snapshot and what follows; with it, first every event with a greater `seq`. */
 export const ClientMessage = Type.Union([
   Type.Object(
-    { type: Type.Literal('subscribe'), run_id: RunId, after: Type.Optional(Type.Integer({ minimum: 0 })) },
+    { type: Type.Literal('subscribe'), run_id: RunId, after: Type.Optional(Type.Integer({ minimum: 0, maximum: maxSeq })) },
     { additionalProperties: false },
   ),
   Type.Object({ type: Type.Literal('unsubscribe'), run_id: RunId }, { additionalProperties: false }),

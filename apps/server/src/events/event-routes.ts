@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { isFinal, pageOf, type RunEvent } from '@noprop/contract'
+import { isFinal, maxSeq, pageOf, type RunEvent } from '@noprop/contract'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { ApiError } from '../api-error.ts'
@@ -14,7 +14,7 @@ const keepAliveMs = 15_000
 
 const EventsQuery = Type.Object(
   {
-    after: Type.Optional(Type.Integer({ minimum: 0, description: 'only events with a greater seq' })),
+    after: Type.Optional(Type.Integer({ minimum: 0, maximum: maxSeq, description: 'only events with a greater seq' })),
     page_size: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 500 })),
     page_token: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })),
   },
@@ -46,10 +46,10 @@ export async function eventRoutes(app: FastifyInstance) {
       const run = await app.runs.get(request.params.run_id)
       const { query, headers } = request
       if (headers.accept?.includes('application/json')) {
-        const after = Number(query.page_token ?? query.after ?? 0)
+        const after = seqOf('/page_token', query.page_token) ?? query.after ?? 0
         return readPage(app, run.id, after, query.page_size ?? 500)
       }
-      const after = Number(headers['last-event-id'] || query.after || 0)
+      const after = seqOf('/last-event-id', headers['last-event-id']) ?? query.after ?? 0
       // 204 is how an EventSource is told not to connect again
       if (isFinal(run.status) && after >= run.last_seq) return reply.code(204).send(null)
       const events = followEvents(app, run.id, after, AbortSignal.any([clientGone(reply), app.closing]))
@@ -60,6 +60,15 @@ export async function eventRoutes(app: FastifyInstance) {
         .send(Readable.from(asServerSentEvents(events), { objectMode: false }) as never)
     },
   })
+}
+
+/** The number in a text of digits; undefined where there is none. */
+function seqOf(pointer: string, text: string | undefined): number | undefined {
+  if (!text) return undefined
+  const seq = Number(text)
+  if (seq <= maxSeq) return seq
+  const detail = `must be at most ${maxSeq}`
+  throw new ApiError('VALIDATION_FAILED', `${pointer} ${detail}`, { errors: [{ pointer, detail }] })
 }
 
 async function readPage(app: FastifyInstance, runId: string, after: number, size: number) {

@@ -113,13 +113,20 @@ class StreamConnection {
       return this.#sendError(new ApiError('UNPROCESSABLE', `One connection follows at most ${maxSubscriptions} runs`))
     let cursor = 0
     let isCurrent = true
-    const throttle = createThrottle(this.#limits.messageIntervalMs, async () => {
+    const sendNews = async () => {
       const events = await this.#app.events.read(runId, cursor, eventsPerMessage)
       if (!isCurrent || events.length === 0) return
       cursor = events.at(-1)!.seq
       this.#send({ type: 'events', run_id: runId, events })
       if (events.length === eventsPerMessage) throttle.request()
-    })
+    }
+    const fail = (error: Error) => {
+      if (!isCurrent) return
+      this.#unsubscribe(runId)
+      if (!(error instanceof ApiError)) this.#app.log.error({ err: error }, 'a run could not be read for a stream')
+      this.#sendError(error)
+    }
+    const throttle = createThrottle(this.#limits.messageIntervalMs, sendNews, fail)
     let stopListening = () => {}
     this.#subscriptions.set(runId, () => {
       isCurrent = false
@@ -142,8 +149,7 @@ class StreamConnection {
       stopListening = this.#app.events.onChange(runId, () => throttle.request())
       throttle.request()
     } catch (error) {
-      this.#unsubscribe(runId)
-      this.#sendError(error as Error)
+      fail(error as Error)
     }
   }
 
@@ -157,9 +163,13 @@ class StreamConnection {
     const key = 'runs'
     if (this.#subscriptions.has(key)) return
     const throttles = new Map<string, Throttle>()
+    const fail = (error: Error) => {
+      // a run that was deleted meanwhile has nothing to say
+      if (!(error instanceof ApiError)) this.#app.log.error({ err: error }, 'a run could not be read for a stream')
+    }
     const stopListening = this.#app.events.onChange(null, (runId) => {
       let throttle = throttles.get(runId)
-      if (!throttle) throttles.set(runId, (throttle = createThrottle(this.#limits.messageIntervalMs, () => this.#sendRun(runId))))
+      if (!throttle) throttles.set(runId, (throttle = createThrottle(this.#limits.messageIntervalMs, () => this.#sendRun(runId), fail)))
       throttle.request()
     })
     this.#subscriptions.set(key, () => {
@@ -169,12 +179,7 @@ class StreamConnection {
   }
 
   async #sendRun(runId: string) {
-    try {
-      this.#send({ type: 'run', run: await this.#app.runs.get(runId) })
-    } catch (error) {
-      // a run that was deleted meanwhile has nothing to say
-      if (!(error instanceof ApiError)) this.#app.log.error({ err: error }, 'a run could not be read for a stream')
-    }
+    this.#send({ type: 'run', run: await this.#app.runs.get(runId) })
   }
 
   #send(message: ServerMessage) {

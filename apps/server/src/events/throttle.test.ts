@@ -4,9 +4,13 @@ import { createThrottle } from './throttle.ts'
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => vi.useRealTimers())
 
+const unexpected = (error: Error) => {
+  throw error
+}
+
 test('runs at once, then once more after the interval however often it was asked', async () => {
   const action = vi.fn(async () => {})
-  const throttle = createThrottle(250, action)
+  const throttle = createThrottle(250, action, unexpected)
   for (let i = 0; i < 10; i++) throttle.request()
   expect(action).toHaveBeenCalledTimes(1)
   await vi.advanceTimersByTimeAsync(249)
@@ -24,7 +28,7 @@ test('what is asked for while it runs is done afterwards, never at the same time
     await new Promise((resolve) => setTimeout(resolve, 400))
     running--
   })
-  const throttle = createThrottle(250, action)
+  const throttle = createThrottle(250, action, unexpected)
   throttle.request()
   await vi.advanceTimersByTimeAsync(100)
   throttle.request()
@@ -34,11 +38,23 @@ test('what is asked for while it runs is done afterwards, never at the same time
 
 test('does nothing after it was stopped', async () => {
   const action = vi.fn(async () => {})
-  const throttle = createThrottle(250, action)
+  const throttle = createThrottle(250, action, unexpected)
   throttle.request()
   throttle.request()
   throttle.stop()
   throttle.request()
   await vi.advanceTimersByTimeAsync(1000)
   expect(action).toHaveBeenCalledTimes(1)
+})
+
+test('an action that fails is reported, and the next request runs it again', async () => {
+  const failure = new Error('no disk')
+  const action = vi.fn(async () => {}).mockRejectedValueOnce(failure)
+  const onError = vi.fn()
+  const throttle = createThrottle(250, action, onError)
+  throttle.request()
+  throttle.request()
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onError.mock.calls).toEqual([[failure]])
+  expect(action).toHaveBeenCalledTimes(2)
 })

@@ -4,8 +4,12 @@ export interface Throttle {
   stop(): void
 }
 
-/** Runs an asynchronous action at most once in `intervalMs`, never twice at the same time, and once more if it was asked for meanwhile. */
-export function createThrottle(intervalMs: number, action: () => Promise<void>): Throttle {
+/**
+ * Runs an asynchronous action at most once in `intervalMs`, never twice at the same time, and once more if it was asked for meanwhile.
+ *
+ * @param onError hears of an action that failed; the throttle goes on
+ */
+export function createThrottle(intervalMs: number, action: () => Promise<void>, onError: (error: Error) => void): Throttle {
   let timer: NodeJS.Timeout | null = null
   let startedAt = -Infinity
   let isRunning = false
@@ -19,10 +23,11 @@ export function createThrottle(intervalMs: number, action: () => Promise<void>):
     startedAt = performance.now()
     try {
       await action()
-    } finally {
-      isRunning = false
-      if (isWanted) request()
+    } catch (error) {
+      onError(error as Error)
     }
+    isRunning = false
+    if (isWanted) request()
   }
 
   function request() {
