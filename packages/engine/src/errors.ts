@@ -12,8 +12,8 @@ export abstract class EngineError extends Error {
 export class UnsupportedOpError extends EngineError {
   readonly code = 'UNSUPPORTED_OP'
   readonly op: string
-  constructor(op: string, detail?: string) {
-    super(`The op ${op}${detail ? ` with ${detail}` : ''} has no lowering: a compiled program cannot use it`)
+  constructor(op: string, detail?: string, options?: ErrorOptions) {
+    super(`The op ${op}${detail ? ` with ${detail}` : ''} has no lowering: a compiled program cannot use it`, options)
     this.op = op
   }
 }

@@ -185,6 +185,21 @@ describe('compiling', () => {
     await expect(device.compile(program)).rejects.toMatchObject({ op: 'TopK', code: 'UNSUPPORTED_OP' })
   })
 
+  test.each<[string, (tensors: Record<string, tf.Tensor>) => tf.Tensor]>([
+    ['Asin', ({ ids }) => tf.asin(ids!)],
+    ['Expm1', ({ ids }) => tf.expm1(ids!)],
+    ['Reciprocal', ({ ids }) => tf.reciprocal(ids!)],
+    ['Softplus', ({ ids }) => tf.softplus(ids!)],
+    ['Add', ({ flags }) => tf.add(flags!, flags!)],
+    ['Multiply', ({ flags }) => tf.mul(flags!, flags!)],
+    ['Neg', ({ flags }) => tf.neg(flags!)],
+    ['BatchMatMul', ({ flags }) => tf.matMul(flags!, flags!)],
+  ])('%s of a dtype that it is not for is an error that names it', async (op, f) => {
+    const specs = { ids: { shape: [2, 2], dtype: 'int32' }, flags: { shape: [2, 2], dtype: 'bool' } } as const
+    const program = functionOf(specs, (tensors) => ({ y: f(tensors) }))
+    await expect((await openDevice('cpu')).compile(program)).rejects.toMatchObject({ op, code: 'UNSUPPORTED_OP' })
+  })
+
   test('reading a symbolic tensor is an error, whichever way it is read', async () => {
     const device = await openDevice('cpu')
     const reading = (read: (x: tf.Tensor) => unknown) =>

@@ -153,6 +153,27 @@ const cases: Record<string, (inputs: Inputs) => tf.Tensor | tf.Tensor[]> = {
   UnsortedSegmentSum: ({ cube, ids }) =>
     tf.unsortedSegmentSum(tf.tile(tf.slice(cube!, [0, 0, 0], [1, 3, 5]), [2, 1, 1]), tf.slice(ids!, 0, 2) as tf.Tensor1D, 3),
   'Constants made in the program': ({ row }) => tf.add(row!, tf.tensor([1, 2, 3, 4, 5, 6])),
+  'Exp of integers': ({ ids }) => tf.exp(ids!),
+  'Exp of booleans': ({ flags }) => tf.exp(flags!),
+  'Step of integers': ({ ids }) => tf.step(tf.sub(ids!, tf.scalar(1, 'int32'))),
+  'Step of integers with a slope': ({ ids }) => tf.step(tf.sub(ids!, tf.scalar(1, 'int32')), 2.5),
+  'Round of integers': ({ ids }) => tf.round(ids!),
+  'IsNan of integers': ({ ids }) => tf.isNaN(ids!),
+  'LeakyRelu of integers': ({ ids }) => tf.leakyRelu(tf.neg(ids!), 0.3),
+  'MatMul of integers': ({ table }) => tf.matMul(table!, table!, false, true),
+  'MatMul of integers, transposed': ({ table }) => tf.matMul(table!, table!, true, false),
+  'Greater of booleans': ({ flags, x }) => tf.greater(flags!, tf.greater(x!, 0)),
+  'GreaterEqual of booleans': ({ flags, x }) => tf.greaterEqual(flags!, tf.greater(x!, 0)),
+  'Less of booleans': ({ flags, x }) => tf.less(flags!, tf.greater(x!, 0)),
+  'LessEqual of booleans': ({ flags, x }) => tf.lessEqual(flags!, tf.greater(x!, 0)),
+  'Max of booleans': ({ flags }) => tf.max(flags!, 1),
+  'Min of booleans': ({ flags }) => tf.min(flags!, 0),
+  'ArgMax of booleans': ({ flags }) => tf.argMax(flags!, 1),
+  'ArgMin of booleans': ({ flags }) => tf.argMin(flags!, 1),
+  'Cumsum of booleans': ({ flags }) => tf.cumsum(flags!, 1),
+  'UnsortedSegmentSum of integers': ({ ids }) => tf.unsortedSegmentSum(ids!, tf.tensor1d([0, 1, 1, 0, 2], 'int32'), 3),
+  'MaxPool of negative integers, padded': ({ table }) =>
+    tf.maxPool(tf.reshape(tf.sub(table!, tf.scalar(9, 'int32')), [1, 2, 3, 1]) as tf.Tensor4D, 2, 1, 'same'),
   'An input as it is': ({ row }) => row!,
 }
 
@@ -166,6 +187,7 @@ const inputSpecs = {
   positive: float(4, 6),
   ids: { shape: [5], dtype: 'int32' as const },
   flags: { shape: [4, 6], dtype: 'bool' as const },
+  table: { shape: [2, 3], dtype: 'int32' as const },
 }
 
 const inputs = {
@@ -177,6 +199,7 @@ const inputs = {
   unit: numbers(15, { size: 0.9 }),
   positive: numbers(24, { size: 3 }).map((x) => Math.abs(x) + 0.1),
   ids: Int32Array.of(0, 2, 1, 1, 0),
+  table: Int32Array.of(7, -5, 2, 0, 3, 4),
   flags: Uint8Array.from({ length: 24 }, (_, i) => Number(i % 3 === 1 || i > 18)),
 }
 

@@ -21,6 +21,11 @@ export function cast(graph: Graph, x: Value, dtype: ValueDtype): Value {
   return graph.add('Cast', [x], { shape: x.shape, dtype }, { to })
 }
 
+/** Booleans as 0 and 1, which ONNX can count and compare. */
+export function asNumber(graph: Graph, x: Value): Value {
+  return x.dtype === 'bool' ? cast(graph, x, 'int32') : x
+}
+
 export function transpose(graph: Graph, x: Value, perm: readonly number[]): Value {
   if (perm.every((axis, i) => axis === i)) return x
   return graph.add('Transpose', [x], { shape: perm.map((axis) => x.shape[axis]!), dtype: x.dtype }, { perm })

@@ -4,7 +4,7 @@ import type { Graph, Value, ValueDtype } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
 import { sameShape } from '../host-tensors.ts'
 import { crop, withoutZeroBorder } from './borders.ts'
-import { binary, cast, padAfter, unary, where } from './build.ts'
+import { asNumber, binary, cast, padAfter, unary, where } from './build.ts'
 
 /** Kernels that are one ONNX operator on one tensor `x`. */
 const unaryOps = {
@@ -15,17 +15,13 @@ const unaryOps = {
   Asinh: 'Asinh',
   Atan: 'Atan',
   Atanh: 'Atanh',
-  Ceil: 'Ceil',
   Cos: 'Cos',
   Cosh: 'Cosh',
   Erf: 'Erf',
-  Exp: 'Exp',
-  Floor: 'Floor',
   Log: 'Log',
   Neg: 'Neg',
   Reciprocal: 'Reciprocal',
   Relu: 'Relu',
-  Round: 'Round',
   Sigmoid: 'Sigmoid',
   Sign: 'Sign',
   Sin: 'Sin',
@@ -36,12 +32,19 @@ const unaryOps = {
   Tanh: 'Tanh',
 } as const
 
-const comparisons = {
-  Equal: 'Equal',
+/** Kernels that leave integers as they are. */
+const roundings = { Ceil: 'Ceil', Floor: 'Floor', Round: 'Round' } as const
+
+/** ONNX has no order of booleans: false < true, as 0 < 1. */
+const orders = {
   Greater: 'Greater',
   GreaterEqual: 'GreaterOrEqual',
   Less: 'Less',
   LessEqual: 'LessOrEqual',
+} as const
+
+const comparisons = {
+  Equal: 'Equal',
   LogicalAnd: 'And',
   LogicalOr: 'Or',
   LogicalXor: 'Xor',
@@ -55,6 +58,18 @@ export const elementWiseLowerings: Lowerings = {
         unary(graph, op, x!),
   ),
   ...mapValues(
+    roundings,
+    (op): Lowering =>
+      (graph, { x }) =>
+        x!.dtype === 'int32' ? x! : unary(graph, op, x!),
+  ),
+  ...mapValues(
+    orders,
+    (op): Lowering =>
+      (graph, { a, b }) =>
+        binary(graph, op, asNumber(graph, a!), asNumber(graph, b!), 'bool'),
+  ),
+  ...mapValues(
     comparisons,
     (op): Lowering =>
       (graph, { a, b }) =>
@@ -65,24 +80,27 @@ export const elementWiseLowerings: Lowerings = {
   Multiply: (graph, { a, b }) => multiply(graph, a!, b!),
   RealDiv: (graph, { a, b }) => (isFill(b!, 1) && fits(a!, b!) ? a! : binary(graph, 'Div', a!, b!)),
   FloorDiv: (graph, { a, b }) => floorDiv(graph, a!, b!),
-  Maximum: (graph, { a, b }) => binary(graph, 'Max', a!, b!),
-  Minimum: (graph, { a, b }) => binary(graph, 'Min', a!, b!),
+  Maximum: (graph, { a, b }) => cast(graph, binary(graph, 'Max', asNumber(graph, a!), asNumber(graph, b!)), a!.dtype),
+  Minimum: (graph, { a, b }) => cast(graph, binary(graph, 'Min', asNumber(graph, a!), asNumber(graph, b!)), a!.dtype),
   Pow: (graph, { a, b }) => binary(graph, 'Pow', a!, b!),
   SquaredDifference: (graph, { a, b }) => square(graph, binary(graph, 'Sub', a!, b!)),
   Square: (graph, { x }) => square(graph, x!),
   AddN: (graph, inputs) => Object.values(inputs).reduce((sum, x) => binary(graph, 'Add', sum, x)),
 
+  Exp: (graph, { x }) => unary(graph, 'Exp', cast(graph, x!, 'float32')),
   Rsqrt: (graph, { x }) => unary(graph, 'Reciprocal', unary(graph, 'Sqrt', x!)),
   Log1p: (graph, { x }) => log1p(graph, x!),
   Expm1: (graph, { x }) => expm1(graph, x!),
   NotEqual: (graph, { a, b }) => unary(graph, 'Not', binary(graph, 'Equal', a!, b!, 'bool')),
   LogicalNot: (graph, { x }) => unary(graph, 'Not', x!),
-  IsNan: (graph, { x }) => graph.add('IsNaN', [x!], { shape: x!.shape, dtype: 'bool' }),
+  IsNan: (graph, { x }) =>
+    x!.dtype !== 'float32' ? graph.fill(0, x!.shape, 'bool') : graph.add('IsNaN', [x!], { shape: x!.shape, dtype: 'bool' }),
 
   Step: (graph, { x }, { alpha }: { alpha: number }) => {
     const positive = binary(graph, 'Greater', x!, graph.fill(0, [], x!.dtype), 'bool')
-    if (!alpha) return cast(graph, positive, 'float32')
-    return where(graph, positive, graph.fill(1, [], 'float32'), graph.fill(alpha, [], 'float32'))
+    const slope = x!.dtype === 'int32' ? Math.trunc(alpha) : alpha
+    if (!slope) return cast(graph, positive, x!.dtype)
+    return where(graph, positive, graph.fill(1, [], x!.dtype), graph.fill(slope, [], x!.dtype))
   },
   Relu6: (graph, { x }) => clip(graph, x!, 0, 6),
   Elu: (graph, { x }) => unary(graph, 'Elu', x!),
@@ -95,8 +113,12 @@ export const elementWiseLowerings: Lowerings = {
     const slope = binary(graph, 'Add', y!, graph.fill(1, [], 'float32'))
     return where(graph, isAtLeast(graph, y!, 0), dy!, binary(graph, 'Mul', dy!, slope))
   },
-  LeakyRelu: (graph, { x }, { alpha }: { alpha: number }) => unary(graph, 'LeakyRelu', x!, { alpha: { float: alpha } }),
-  Prelu: (graph, { x, alpha }) => where(graph, isAtLeast(graph, x!, 0), x!, binary(graph, 'Mul', x!, alpha!)),
+  LeakyRelu: (graph, { x }, { alpha }: { alpha: number }) =>
+    unary(graph, 'LeakyRelu', cast(graph, x!, 'float32'), { alpha: { float: alpha } }),
+  Prelu: (graph, inputs) => {
+    const [x, alpha] = [cast(graph, inputs['x']!, 'float32'), cast(graph, inputs['alpha']!, 'float32')]
+    return where(graph, isAtLeast(graph, x, 0), x, binary(graph, 'Mul', x, alpha))
+  },
   ClipByValue: (graph, { x }, { clipValueMin, clipValueMax }: { clipValueMin: number; clipValueMax: number }) =>
     clip(graph, x!, clipValueMin, clipValueMax),
 

@@ -12,7 +12,8 @@ function matMul(graph: Graph, a: Value, b: Value, transposeA: boolean, transpose
   const [rows, columns] = [a.shape.at(transposeA ? -1 : -2)!, b.shape.at(transposeB ? -2 : -1)!]
   const batch = backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2))
   const shape = [...batch, rows, columns]
-  if (batch.every((n) => n === 1)) {
+  // Gemm is for floats only
+  if (a.dtype === 'float32' && batch.every((n) => n === 1)) {
     const matrix = (x: Value) => reshape(graph, x, x.shape.slice(-2))
     return reshape(graph, gemm(graph, matrix(a), matrix(b), { transA: Number(transposeA), transB: Number(transposeB) }), shape)
   }

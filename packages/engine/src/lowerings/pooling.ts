@@ -19,7 +19,7 @@ export const poolingLowerings: Lowerings = {
   MaxPool: (graph, { x }, attrs: PoolAttrs) => {
     const info = poolInfo(x!, attrs)
     if (isTiling(info)) return maxOfTiles(graph, x!, tileOf(info))
-    return windows(graph, x!, info, -Infinity).reduce((max, window) => binary(graph, 'Max', max, window))
+    return windows(graph, x!, info, lowest(x!)).reduce((max, window) => binary(graph, 'Max', max, window))
   },
   MaxPoolGrad: (graph, { dy, input, output }, attrs: PoolAttrs) => {
     const part = withoutZeroBorder(dy!)
@@ -46,6 +46,11 @@ export const poolingLowerings: Lowerings = {
       info,
     )
   },
+}
+
+/** What no maximum is below. */
+function lowest({ dtype }: Value): number {
+  return dtype === 'int32' ? -(2 ** 31) : -Infinity
 }
 
 function poolInfo(x: Value, { filterSize, strides, pad, dimRoundingMode }: PoolAttrs): PoolInfo {

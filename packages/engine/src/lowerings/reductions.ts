@@ -2,7 +2,7 @@ import { util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
 import { withoutZeroBorder } from './borders.ts'
-import { cast, reduce } from './build.ts'
+import { asNumber, cast, reduce } from './build.ts'
 
 interface ReductionAttrs {
   readonly axis: number | number[]
@@ -13,9 +13,9 @@ export const reductionLowerings: Lowerings = {
   Sum: (graph, { x }, { axis, keepDims }: ReductionAttrs) => sum(graph, asNumber(graph, x!), axesOf(axis, x!), keepDims),
   Mean: reduction('ReduceMean', (graph, x) => cast(graph, x, 'float32')),
   Prod: reduction('ReduceProd', asNumber),
-  Min: reduction('ReduceMin'),
+  Min: (graph, { x }, { axis, keepDims }: ReductionAttrs) => extremum(graph, 'ReduceMin', x!, axesOf(axis, x!), keepDims),
   Max: (graph, { x }, { reductionIndices, keepDims }: { reductionIndices: number | number[]; keepDims: boolean }) =>
-    reduce(graph, 'ReduceMax', x!, axesOf(reductionIndices, x!), keepDims),
+    extremum(graph, 'ReduceMax', x!, axesOf(reductionIndices, x!), keepDims),
   All: logicalReduction('ReduceMin'),
   Any: logicalReduction('ReduceMax'),
   ArgMax: argument('ArgMax'),
@@ -25,11 +25,12 @@ export const reductionLowerings: Lowerings = {
   Cumsum: (graph, { x }, { axis, exclusive, reverse }: { axis: number; exclusive: boolean; reverse: boolean }) => {
     const [along] = axesOf(axis, x!)
     const attributes = { exclusive: Number(exclusive), reverse: Number(reverse) }
-    return graph.add('CumSum', [x!, graph.fill(along!, [], 'int32')], { shape: x!.shape, dtype: x!.dtype }, attributes)
+    const terms = asNumber(graph, x!)
+    return graph.add('CumSum', [terms, graph.fill(along!, [], 'int32')], { shape: terms.shape, dtype: terms.dtype }, attributes)
   },
 }
 
-function reduction(op: string, prepare: (graph: Graph, x: Value) => Value = (_, x) => x): Lowering<ReductionAttrs> {
+function reduction(op: string, prepare: (graph: Graph, x: Value) => Value): Lowering<ReductionAttrs> {
   return (graph, { x }, { axis, keepDims }) => reduce(graph, op, prepare(graph, x!), axesOf(axis, x!), keepDims)
 }
 
@@ -44,8 +45,13 @@ function sum(graph: Graph, x: Value, axes: readonly number[], keepDims: boolean)
     : reduce(graph, 'ReduceSum', terms, axes, keepDims)
 }
 
+/** Minimum or maximum, of the dtype of x. */
+function extremum(graph: Graph, op: string, x: Value, axes: readonly number[], keepDims: boolean): Value {
+  return cast(graph, reduce(graph, op, asNumber(graph, x), axes, keepDims), x.dtype)
+}
+
 function logicalReduction(op: string): Lowering<ReductionAttrs> {
-  return (graph, { x }, { axis, keepDims }) => cast(graph, reduce(graph, op, cast(graph, x!, 'int32'), axesOf(axis, x!), keepDims), 'bool')
+  return (graph, { x }, { axis, keepDims }) => extremum(graph, op, x!, axesOf(axis, x!), keepDims)
 }
 
 /** TensorFlow.js takes the first of equal elements, as ONNX does. */
@@ -53,17 +59,13 @@ function argument(op: string): Lowering<{ axis: number }> {
   return (graph, { x }, { axis }) => {
     const [along] = axesOf(axis, x!)
     const shape = x!.shape.filter((_, i) => i !== along)
-    return cast(graph, graph.add(op, [x!], { shape, dtype: 'int64' }, { axis: along!, keepdims: 0 }), 'int32')
+    return cast(graph, graph.add(op, [asNumber(graph, x!)], { shape, dtype: 'int64' }, { axis: along!, keepdims: 0 }), 'int32')
   }
 }
 
 function overAxis(graph: Graph, op: string, x: Value, axis: number): Value {
   const [along] = axesOf(axis, x)
-  return graph.add(op, [x], { shape: x.shape, dtype: 'float32' }, { axis: along! })
-}
-
-function asNumber(graph: Graph, x: Value): Value {
-  return x.dtype === 'bool' ? cast(graph, x, 'int32') : x
+  return graph.add(op, [cast(graph, x, 'float32')], { shape: x.shape, dtype: 'float32' }, { axis: along! })
 }
 
 function axesOf(axis: number | number[], x: Value): number[] {

@@ -149,7 +149,7 @@ export const shapeLowerings: Lowerings = {
     const rest = x!.shape.slice(rank)
     const rows = reshape(graph, cast(graph, x!, 'float32'), [count, elementCount(rest)])
     const indicators = cast(graph, isIndex(graph, reshape(graph, segmentIds!, [count]), numSegments), 'float32')
-    return cast(graph, reshape(graph, gemm(graph, indicators, rows, { transA: 1 }), [numSegments, ...rest]), x!.dtype)
+    return reshape(graph, gemm(graph, indicators, rows, { transA: 1 }), [numSegments, ...rest])
   },
 }
 

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { InferenceSession, Tensor } from 'onnxruntime-common'
 import type * as onnxRuntime from 'onnxruntime-node'
-import { ProgramError } from '../errors.ts'
+import { ProgramError, UnsupportedOpError } from '../errors.ts'
 import type { HostTensor, TensorSpec } from '../program.ts'
 
 type OnnxRuntime = typeof onnxRuntime
@@ -12,7 +12,13 @@ export function loadOnnxRuntime(): OnnxRuntime {
   return createRequire(import.meta.url)('onnxruntime-node') as OnnxRuntime
 }
 
-/** @throws {ProgramError} ONNX Runtime refuses the model */
+/** How ONNX Runtime says that it has no operator for tensors of these types. */
+const unknownOperator = /(?:operator|Optype) \((\w+)\)|implementation for (\w+)\(/
+
+/**
+ * @throws {UnsupportedOpError} ONNX Runtime has an operator of the model not for its types
+ * @throws {ProgramError} ONNX Runtime refuses the model for another reason
+ */
 export async function createSession(model: Uint8Array, threads: number): Promise<InferenceSession> {
   try {
     return await loadOnnxRuntime().InferenceSession.create(model, {
@@ -23,7 +29,11 @@ export async function createSession(model: Uint8Array, threads: number): Promise
       logSeverityLevel: 4, // what goes wrong is thrown
     })
   } catch (error) {
-    throw new ProgramError(`ONNX Runtime refuses the compiled program: ${(error as Error).message}`, { cause: error })
+    const { message } = error as Error
+    const [, operator, implementation] = unknownOperator.exec(message) ?? []
+    const op = operator ?? implementation
+    if (op) throw new UnsupportedOpError(op, 'tensors of these types', { cause: error })
+    throw new ProgramError(`ONNX Runtime refuses the compiled program: ${message}`, { cause: error })
   }
 }
 

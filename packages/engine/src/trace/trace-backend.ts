@@ -11,6 +11,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core'
 import { DataDependentError, EngineError, ProgramError, UnsupportedOpError } from '../errors.ts'
 import { type ConstantData, constantData, type Graph, type Value } from '../graph/graph.ts'
+import { checkDtypes } from '../lowerings/accepted-dtypes.ts'
 import { lowerings } from '../lowerings/lowerings.ts'
 import type { Dtype } from '../program.ts'
 import type { KernelInputs, Lowering } from './lowering.ts'
@@ -121,6 +122,7 @@ function inputValues(inputs: NamedTensorInfoMap, trace: TraceBackend): KernelInp
 }
 
 function callLowering(name: string, lowering: Lowering, graph: Graph, inputs: KernelInputs, attrs: unknown): Value | readonly Value[] {
+  checkDtypes(name, inputs)
   try {
     return lowering(graph, inputs, attrs as never)
   } catch (error) {
