@@ -1,11 +1,8 @@
 import type { HostTensors } from '@noprop/engine'
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, it, test } from 'vitest'
-import { denoisingBlock } from '../src/block/denoising-block.ts'
-import { oneHotEmbedding } from '../src/embedding/one-hot.ts'
 import { buildModel, ShapeError, type TrainingUnit } from '../src/index.ts'
 import { cosineSchedule } from '../src/schedule/cosine-schedule.ts'
-import { blockLoss } from '../src/train/denoising-unit.ts'
 import { expectAllClose } from './expect-close.ts'
 import { runProgram, syntheticBatch, tinyConfig, toTensors } from './run-program.ts'
 
@@ -140,32 +137,6 @@ describe('the gradient of a block', () => {
     expect(compared).toBeGreaterThan(15)
   })
 
-  it('is exactly 0 on every other block and on the head, and not on its own', () => {
-    const schedule = cosineSchedule(tinyConfig.blocks)
-    const embedding = oneHotEmbedding(tinyConfig.numClasses)
-    const block = denoisingBlock({ ...tinyConfig, embeddingDim: embedding.dimension })
-    const parts = { config: tinyConfig, block, embedding, schedule }
-    const blocks = model.units.slice(1)
-    tf.tidy(() => {
-      const states = blocks.map((unit) => toTensors(unit.trainingProgram(batchSize).state, unit.initialState(1)))
-      const inputs = blocks.map((unit) => toTensors(unit.trainingProgram(batchSize).inputs, copyInputs(unit.stepInputs(batch, at(0)))))
-      const headState = toTensors(head.trainingProgram(batchSize).state, head.initialState(1))
-      const probes = [headState['head.kernel']!, ...states.map((state) => state['image.conv1.kernel']!)]
-      for (let t = 1; t <= tinyConfig.blocks; t++) {
-        // Every probe is joined to the objective with the factor 0; what is left is the gradient of block t's loss alone.
-        const gradients = tf.grads((...tensors: tf.Tensor[]) => {
-          const ties = tensors.map((tensor) => tf.mul(tf.sum(tensor), 0)).reduce((left, right) => tf.add(left, right))
-          return tf.add(blockLoss(states[t - 1]!, inputs[t - 1]!, parts).loss, ties)
-        })(probes)
-        gradients.forEach((gradient, unit) => {
-          const largest = Math.max(...gradient.dataSync().map(Math.abs))
-          if (unit === t) expect(largest).toBeGreaterThan(0)
-          else expect(largest).toBe(0)
-        })
-      }
-    })
-  })
-
   it('is taken as 0 on weights that batch norm removes, which then only decay', () => {
     const { state } = train(firstBlock, 1)
     const before = firstBlock.initialState(1)
@@ -187,6 +158,95 @@ describe('the gradient of a block', () => {
       expectAllClose(loss(moved), loss(state))
     },
   )
+})
+
+describe('the units of a model', () => {
+  const everyUnit = model.units.map((unit) => unit.block)
+  const programs = model.units.map((unit) => unit.trainingProgram(batchSize))
+  const initialStates = () => new Map(model.units.map((unit) => [unit.block, unit.initialState(1)]))
+
+  /** All weights of the model as variables of one tape; those of unit t are `states[t]`. */
+  function assembled() {
+    const variables: tf.Variable[] = []
+    const states = model.units.map((unit) => {
+      const tensors = toTensors(programs[unit.block]!.state, unit.initialState(1))
+      const weights = Object.keys(tensors).filter((name) => !name.includes('/'))
+      for (const name of weights)
+        variables.push((tensors[name] = tf.variable(tensors[name]!, true, `unit${unit.block}/${name}`)) as tf.Variable)
+      return tensors
+    })
+    return { variables, states, dispose: () => tf.dispose(variables) }
+  }
+
+  /** The units on whose weights a loss depends: their gradient exists, and is not 0 everywhere. */
+  function unitsReached(loss: () => tf.Scalar, variables: tf.Variable[]): number[] {
+    const { grads } = tf.variableGrads(loss, variables)
+    const reached = Object.entries(grads).filter(([, gradient]) => (gradient as tf.Tensor | null)?.dataSync().some((x) => x !== 0))
+    return [...new Set(reached.map(([name]) => Number(/^unit(\d+)/.exec(name)![1])))].sort()
+  }
+
+  it.each(everyUnit)(
+    'are apart in the loss of unit %i: of all weights of the model on one tape, it has a gradient on its own alone',
+    (t) => {
+      const { variables, states, dispose } = assembled()
+      tf.tidy(() => {
+        const inputs = toTensors(programs[t]!.inputs, model.units[t]!.stepInputs(batch, at(0)))
+        const loss = () => programs[t]!.run(states[t]!, inputs).outputs[t === 0 ? 'cross_entropy' : 'weighted_loss'] as tf.Scalar
+        expect(unitsReached(loss, variables)).toEqual([t])
+      })
+      dispose()
+    },
+  )
+
+  it('are joined by the chain, whose head has a gradient on all of them', () => {
+    const { variables, dispose } = assembled()
+    const chain = model.chain({ batchSize, samples: [true] })
+    tf.tidy(() => {
+      const inputs = toTensors(chain.program.inputs, chain.inputs(batch.images, [1, 2, 3, 4, 5, 6], 1))
+      const weights = toTensors(chain.program.state, chain.weights(initialStates()))
+      for (const variable of variables) {
+        const name = variable.name.replace('unit0/', '').replace('unit', 'block')
+        if (name in weights) weights[name] = variable
+      }
+      const loss = () => {
+        const { head: probabilities } = chain.program.run(weights, inputs).outputs
+        return tf.sum(tf.mul(probabilities!, probabilities!)) as tf.Scalar
+      }
+      expect(unitsReached(loss, variables)).toEqual(everyUnit)
+    })
+    dispose()
+  })
+
+  it.each(everyUnit)('keep state and inputs when unit %i takes a step', (t) => {
+    const states = initialStates()
+    const others = model.units.filter((unit) => unit.block !== t)
+    const inputs = new Map(others.map((unit) => [unit.block, unit.stepInputs(batch, at(0))]))
+    const before = others.map(({ block }) => [copyInputs(states.get(block)!), copyInputs(inputs.get(block)!)])
+    const stepped = runProgram(programs[t]!, states.get(t)!, model.units[t]!.stepInputs(batch, at(5, 9))).state
+    expect(stepped).not.toEqual(states.get(t))
+    expect(others.map(({ block }) => [states.get(block)!, inputs.get(block)!])).toEqual(before)
+  })
+
+  it('write under names of their own in the weights of the chain, which together are all of them', () => {
+    const chain = model.chain({ batchSize: 2, samples: [false] })
+    const base = chain.weights(initialStates())
+    const changedBy = everyUnit.map((t) => {
+      const moved = chain.weights(initialStates().set(t, model.units[t]!.initialState(2)))
+      return Object.keys(base).filter((name) => String(moved[name]) !== String(base[name]))
+    })
+    expect(changedBy.flat().sort()).toEqual(Object.keys(base).sort())
+  })
+
+  it('end with the same bits whether they learn one after the other or in turns', () => {
+    const inTurns = buildModel(tinyConfig).units
+    const states = new Map(inTurns.map((unit) => [unit.block, unit.initialState(1)]))
+    for (let step = 0; step < 3; step++) {
+      // All inputs first: were a buffer shared between units, the last one would have filled it.
+      const inputs = inTurns.map((unit) => unit.stepInputs(batch, at(step)))
+      for (const { block } of inTurns) states.set(block, runProgram(programs[block]!, states.get(block)!, inputs[block]!).state)
+    }
+    for (const { block } of inTurns) expect(states.get(block)).toEqual(train(buildModel(tinyConfig).units[block]!, 3).state)
+  })
 })
 
 describe('several noise draws per image', () => {
