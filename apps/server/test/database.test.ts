@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -100,6 +100,20 @@ describe('the data folder', () => {
     await first.close()
     await (await Database.open(folder, migrations)).close()
   })
+
+  test('is made where it is missing, with those above it', async () => {
+    await (await Database.open(join(folder, 'a/b'), migrations)).close()
+    await (await Database.open(join(folder, 'a/b'), migrations)).close()
+  })
+
+  test.for(['a file', 'a link that leads nowhere'])('that is %s is refused as no folder', async (what) => {
+    const path = join(folder, 'data')
+    await (what === 'a file' ? writeFile(path, '') : symlink(join(folder, 'missing'), path))
+    await expect(Database.open(path, migrations)).rejects.toMatchObject({
+      code: 'ENOTDIR',
+      message: expect.stringContaining(path) as string,
+    })
+  })
 })
 
 describe('the database', () => {
@@ -113,6 +127,11 @@ describe('the database', () => {
     const [mode] = await database.read.$queryRaw<{ journal_mode: string }[]>`PRAGMA journal_mode`
     expect(mode!.journal_mode).toBe('wal')
     await expect(database.write(({ db }) => db.blockState.create({ data: { runId: 'nobody', block: 1 } }))).rejects.toThrow()
+  })
+
+  test('has a transaction on the disk before it says that it is over', async () => {
+    const [level] = await database.write(({ db }) => db.$queryRaw<{ synchronous: bigint }[]>`PRAGMA synchronous`)
+    expect(Number(level!.synchronous)).toBe(2)
   })
 
   test('shows readers nothing of a transaction before its end', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
 import Sqlite from 'better-sqlite3'
@@ -46,6 +46,7 @@ export class Database {
    * Takes the data folder, migrates its database and opens it.
    *
    * @throws {DataDirLockedError} another server has it
+   * @throws {Error} code ENOTDIR: it is no folder; other codes of the file system: it cannot be made
    * @throws {MigrationError} the database is newer than this code
    */
   static async open(dataDir: string, migrationsDir: string): Promise<Database> {
@@ -56,8 +57,9 @@ export class Database {
       migrate(path, migrationsDir)
       const writer = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${path}`, timeout: busyTimeoutMs }) })
       const read = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: `file:${path}`, timeout: busyTimeoutMs, readonly: true }) })
-      // Safe with WAL: a power cut may lose the newest commits, never the database.
-      await writer.$queryRaw`PRAGMA synchronous = NORMAL`
+      // What is committed must be on the disk: right after it, files are deleted that only the state before still names. With NORMAL, a power cut
+      // could take the newest commits back and leave a run whose checkpoints are gone.
+      await writer.$queryRaw`PRAGMA synchronous = FULL`
       await writer.$queryRaw`PRAGMA foreign_keys = ON`
       return new Database(lock, read, writer)
     } catch (error) {
@@ -117,7 +119,17 @@ function migrate(path: string, migrationsDir: string) {
 
 /** Makes a folder and those above it, level by level: Node's recursive form never ends where a parent refuses with ENOENT, as /proc does. */
 function makeFolder(path: string) {
-  if (existsSync(path)) return
+  if (isFolder(path)) return
   makeFolder(dirname(path))
-  mkdirSync(path)
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    // another server that starts at this moment may have made it; if not, a file or a dead link is in the way
+    if (!isFolder(path)) throw Object.assign(new Error(`${path} is not a folder`), { code: 'ENOTDIR' })
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
