@@ -14,9 +14,10 @@ export interface EventSource {
 type BlockMetrics = Extract<TrainingEvent, { type: 'block_metrics' }>
 
 /**
- * Stores what a trainer reports: events, the points of the charts, where the blocks stand. A repeated task tells the same again; that is stored once.
+ * Stores what a trainer reports: events, the points of the charts, where the blocks stand. A repeated task tells the same again; that is stored once,
+ * but moves its block again, which was set back to its checkpoint.
  *
- * @returns the metrics that were new
+ * @returns the metrics among the events, new or not
  */
 export async function ingestEvents(
   transaction: Transaction,
@@ -29,8 +30,10 @@ export async function ingestEvents(
     source.runId,
     events.map((event) => asNewEvent(event, source)),
   )
-  const metrics = stored.filter((event) => event.type === 'block_metrics')
-  if (metrics.length > 0) await storeMetrics(transaction, source.runId, metrics)
+  const fresh = stored.filter((event) => event.type === 'block_metrics')
+  if (fresh.length > 0) await storeMetrics(transaction, source.runId, fresh)
+  const metrics = events.filter((event) => event.type === 'block_metrics')
+  await moveBlocks(transaction, source.runId, metrics)
   return metrics
 }
 
@@ -55,6 +58,9 @@ async function storeMetrics({ db }: Transaction, runId: string, metrics: readonl
   await db.$executeRaw`
     INSERT OR IGNORE INTO "Metric" ("runId", "name", "block", "step", "value")
     SELECT ${runId}, value ->> 'name', value ->> 'block', value ->> 'step', value ->> 'value' FROM json_each(${JSON.stringify(points)})`
+}
+
+async function moveBlocks({ db }: Transaction, runId: string, metrics: readonly BlockMetrics[]) {
   const newest = new Map(metrics.map(({ block, step }) => [block, step]))
   for (const [block, step] of newest)
     await db.$executeRaw`UPDATE "BlockState" SET "step" = max("step", ${step}) WHERE "runId" = ${runId} AND "block" = ${block}`
