@@ -124,8 +124,7 @@ export class TrainerPool {
   finish(index: number, outcome: 'done' | 'other') {
     const slot = this.#slots[index]!
     slot.task = null
-    if (slot.stopTimer) clearTimeout(slot.stopTimer)
-    slot.stopTimer = null
+    clearStopTimer(slot)
     if (outcome === 'done') slot.failures = 0
     if (slot.state === 'busy') slot.state = 'idle'
   }
@@ -166,7 +165,7 @@ export class TrainerPool {
     clearInterval(this.#watch)
     for (const slot of this.#slots) {
       clearTimer(slot)
-      if (slot.stopTimer) clearTimeout(slot.stopTimer)
+      clearStopTimer(slot)
       slot.process?.dismiss()
     }
   }
@@ -175,14 +174,20 @@ export class TrainerPool {
     slot.timer = null
     if (this.#closed) return
     slot.state = 'starting'
-    const process = new TrainerProcess({
-      entry: this.#options.entry,
-      env: this.#options.env(slot.index),
-      onMessage: (message) => this.#receive(slot, message),
-      onExit: (exit) => {
-        if (slot.process === process) this.#exited(slot, exit)
-      },
-    })
+    let process: TrainerProcess
+    try {
+      process = new TrainerProcess({
+        entry: this.#options.entry,
+        env: this.#options.env(slot.index),
+        onMessage: (message) => this.#receive(slot, message),
+        onExit: (exit) => {
+          if (slot.process === process) this.#exited(slot, exit)
+        },
+      })
+    } catch (error) {
+      // some refusals, such as one for want of memory, do not wait for the event
+      return this.#exited(slot, { reason: `it could not be started: ${(error as Error).message}`, output: '' })
+    }
     slot.process = process
     slot.timer = setTimeout(() => process.kill(`it was not ready after ${startTimeoutMs / 1000} s`), startTimeoutMs).unref()
   }
@@ -202,6 +207,8 @@ export class TrainerPool {
   #exited(slot: Slot, exit: TrainerExit) {
     const wasStarting = slot.state === 'starting'
     clearTimer(slot)
+    // it was meant for this process, not for the next one
+    clearStopTimer(slot)
     slot.process = null
     slot.state = 'stopped'
     if (this.#closed) return
@@ -248,6 +255,11 @@ export class TrainerPool {
 function clearTimer(slot: Slot) {
   if (slot.timer) clearTimeout(slot.timer)
   slot.timer = null
+}
+
+function clearStopTimer(slot: Slot) {
+  if (slot.stopTimer) clearTimeout(slot.stopTimer)
+  slot.stopTimer = null
 }
 
 function activityOf(task: Task): string {
