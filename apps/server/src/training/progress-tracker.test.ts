@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ProgressTracker } from './progress-tracker.ts'
 
 const config = { blocks: 2, epochs: 2, batch_size: 100 }
@@ -34,6 +34,20 @@ test('measures speed over the last half minute', () => {
     tracker.progress(0, 1000)
   }
   expect(tracker.progress(0, 1000)).toMatchObject({ step: 330, images_per_second: 1000, eta_seconds: 367 })
+})
+
+test('a clock that is set anew changes no speed', () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    const tracker = new ProgressTracker(config)
+    tracker.progress(0, 1000)
+    vi.setSystemTime(Date.now() + 10_000)
+    tracker.setStep(1, 10)
+    // less than two seconds have passed
+    expect(tracker.progress(0, 1000).images_per_second).toBeNull()
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('is not at the end before the last evaluation', () => {
