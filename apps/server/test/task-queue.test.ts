@@ -44,7 +44,7 @@ const add = (...tasks: [block: number, epoch: number][]) =>
       tasks.map(([block, epoch]) => trainTask(block, epoch)),
     ),
   )
-const claim = (slot: number) => database.write((transaction) => queue.claim(transaction, runId, slot))
+const claim = (slot: number, alive: readonly string[] = []) => database.write((transaction) => queue.claim(transaction, runId, slot, alive))
 const expireLeases = () =>
   database.write(({ db }) => db.task.updateMany({ where: { status: 'leased' }, data: { leaseExpiresAt: new Date(0) } }))
 
@@ -78,6 +78,15 @@ test('a lease that has run out lets another slot take the task, and the first on
   expect((await claim(1))!.id).toBe(task!.id)
   expect(await database.write((transaction) => queue.complete(transaction, task!.id, 0, null))).toBe(false)
   expect(await database.write((transaction) => queue.complete(transaction, task!.id, 1, null))).toBe(true)
+})
+
+test('a task that a trainer is still at is not given to another, even if its lease has run out', async () => {
+  await add([1, 1], [2, 1])
+  const task = await claim(0)
+  await expireLeases()
+  expect((await claim(1, [task!.id]))!.block).toBe(2)
+  expect(await claim(1, [task!.id])).toBeNull()
+  expect(await database.write((transaction) => queue.complete(transaction, task!.id, 0, null))).toBe(true)
 })
 
 test('a lease that is renewed does not run out', async () => {

@@ -131,15 +131,16 @@ export class RunCoordinator implements RunExecutor {
 
   async #dispatch() {
     if (this.#closing || this.#recovery) return
-    this.#active ??= await this.#activateNext()
+    // one that was being canceled when it was lost sight of is over at once, and the next one follows
+    while (!this.#active && (await this.#activateNext())) await this.#finishCancel()
     const { pool } = this.#parts
     if (!this.#active) return pool.rest()
     pool.start()
     for (const slot of pool.idleSlots()) if (!(await this.#assignNext(slot))) break
   }
 
-  /** The run that was interrupted, else the oldest that is queued. Tells the others what they wait for. */
-  async #activateNext(): Promise<ActiveRun | null> {
+  /** Takes up the run that was interrupted, else the oldest that is queued, if there is one. Tells the others what they wait for. */
+  async #activateNext(): Promise<boolean> {
     const { database, repository, queue, checkpoints, trainers } = this.#parts
     const run = await database.write(async (transaction) => {
       const waiting = await repository.inStatuses(transaction, [...activeStatuses, 'queued'])
@@ -155,11 +156,14 @@ export class RunCoordinator implements RunExecutor {
       }
       return repository.findIn(transaction, next.id)
     })
-    if (!run) return null
-    await checkpoints.createRunFolder(run.id)
+    if (!run) return false
     const tracker = new ProgressTracker(run.config)
     for (const { block, step } of run.blocks) tracker.setStep(block, step)
-    return { id: run.id, tracker, prepared: await this.#readPrepared(run.id) }
+    // first of all: what goes wrong from here on is this run's trouble
+    this.#active = { id: run.id, tracker, prepared: null }
+    await checkpoints.createRunFolder(run.id)
+    this.#active.prepared = await this.#readPrepared(run.id)
+    return true
   }
 
   async #readPrepared(runId: string): Promise<PrepareResult | null> {
@@ -171,10 +175,11 @@ export class RunCoordinator implements RunExecutor {
   async #assignNext(slot: number): Promise<boolean> {
     const { database, repository, queue, pool, checkpoints } = this.#parts
     const runId = this.#active!.id
+    const alive = pool.busySlots(null).map((busy) => pool.taskOf(busy)!.task_id)
     const task = await database.write(async (transaction): Promise<Task | null> => {
       const run = await repository.findIn(transaction, runId)
       if (!run || !['starting', 'running', 'interrupted'].includes(run.status)) return null
-      const leased = await queue.claim(transaction, runId, slot)
+      const leased = await queue.claim(transaction, runId, slot, alive)
       if (!leased) return null
       const status = leased.kind === 'prepare' ? 'starting' : 'running'
       if (run.status !== status) await repository.changeStatus(transaction, runId, status, null)
@@ -495,6 +500,7 @@ export class RunCoordinator implements RunExecutor {
         await repository.changeStatus(transaction, id, 'interrupted', reason)
       })
     }
+    if (this.#recoveries >= maxRecoveries) this.#recoveries = 0 // the next run has tries of its own
     this.#active = null
     await this.#dispatch()
   }

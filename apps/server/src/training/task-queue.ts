@@ -21,8 +21,12 @@ export type Attempts = 'add' | 'reset' | 'keep'
  */
 export interface TaskQueue {
   add(transaction: Transaction, runId: string, tasks: readonly PlannedTask[]): Promise<void>
-  /** The most urgent task of the run that nobody holds. */
-  claim(transaction: Transaction, runId: string, slot: number): Promise<LeasedTask | null>
+  /**
+   * The most urgent task of the run that nobody holds.
+   *
+   * @param alive tasks that trainers of this server are still at; a lease of theirs that ran out while the machine was suspended means nothing
+   */
+  claim(transaction: Transaction, runId: string, slot: number, alive: readonly string[]): Promise<LeasedTask | null>
   renew(transaction: Transaction, taskId: string, slot: number): Promise<void>
   /** Whether the slot held the task until now. */
   complete(transaction: Transaction, taskId: string, slot: number, result: PrepareResult | EvaluateResult | null): Promise<boolean>
@@ -45,9 +49,9 @@ export class EmbeddedTaskQueue implements TaskQueue {
     await db.task.createMany({ data: tasks.map((task) => ({ id: newId('task'), runId, ...task })) })
   }
 
-  async claim({ db }: Transaction, runId: string, slot: number): Promise<LeasedTask | null> {
+  async claim({ db }: Transaction, runId: string, slot: number, alive: readonly string[]): Promise<LeasedTask | null> {
     const row = await db.task.findFirst({
-      where: { runId, OR: [{ status: 'pending' }, { status: 'leased', leaseExpiresAt: { lt: new Date() } }] },
+      where: { runId, OR: [{ status: 'pending' }, { status: 'leased', leaseExpiresAt: { lt: new Date() }, id: { notIn: [...alive] } }] },
       orderBy: [{ priority: 'asc' }, { id: 'asc' }],
     })
     if (!row) return null
