@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeDataDir, smallRun, TestServer, until } from './support/test-server.ts'
 
@@ -51,11 +51,77 @@ describe('at the start', () => {
 
     await writeFile(join(runsDir, id, 'ckpt_00000000000000000000000000.safetensors'), 'left behind')
     await writeFile(join(runsDir, id, `${kept[0]}.123.tmp`), 'left behind')
-    await mkdir(join(runsDir, 'run_00000000000000000000000000'))
-    await mkdir(join(runsDir, 'deleted-1234'))
+    for (const folder of ['run_00000000000000000000000000', 'deleted-0a1b2c3d-0000-4000-8000-000000000000']) {
+      await mkdir(join(runsDir, folder))
+      await writeFile(join(runsDir, folder, kept[0]!), 'left behind')
+    }
     server = await TestServer.start({ dataDir })
     expect(await readdir(runsDir)).toEqual([id])
     expect((await readdir(join(runsDir, id))).sort()).toEqual(kept)
+  })
+
+  test('files and folders that this server did not make stay, wherever they are', async () => {
+    const dataDir = await makeDataDir()
+    const first = await TestServer.start({ dataDir })
+    const { id } = await first.ended((await first.createRun(smallRun())).id)
+    await first.stop()
+
+    const deletedRun = 'run_00000000000000000000000000'
+    const foreign = [
+      'experiment-1/events.out.tfevents',
+      'notes.txt',
+      `${id}/notes.txt`,
+      `${deletedRun}/notes.txt`,
+      'deleted-1234/notes.txt',
+    ]
+    for (const file of foreign) {
+      await mkdir(dirname(join(dataDir, 'runs', file)), { recursive: true })
+      await writeFile(join(dataDir, 'runs', file), 'mine')
+    }
+    const orphan = join(dataDir, 'runs', deletedRun, 'ckpt_00000000000000000000000000.safetensors')
+    await writeFile(orphan, 'left behind')
+    server = await TestServer.start({ dataDir })
+    for (const file of foreign) expect(await readFile(join(dataDir, 'runs', file), 'utf8')).toBe('mine')
+    await expect(readFile(orphan)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('with a database that is new, checkpoints of an earlier one stay', async () => {
+    const dataDir = await makeDataDir()
+    const folder = join(dataDir, 'runs/run_00000000000000000000000000')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'ckpt_00000000000000000000000000.safetensors'), 'weights')
+    server = await TestServer.start({ dataDir })
+    expect(await readdir(folder)).toHaveLength(1)
+  })
+})
+
+describe('when the folder of a run cannot be made', () => {
+  let runsDir: string
+  beforeEach(async () => {
+    server = await TestServer.start()
+    runsDir = join(server.dataDir, 'runs')
+    await writeFile(runsDir, 'in the way')
+  })
+
+  test('the run fails after a few tries, and so does the next one', async () => {
+    const ids = [(await server.createRun(smallRun())).id, (await server.createRun(smallRun())).id]
+    for (const id of ids) {
+      expect(await server.ended(id, 5)).toMatchObject({ status: 'failed', failure: { kind: 'infrastructure', code: 'STORAGE_FAILED' } })
+      const retries = (await server.events(id)).filter(
+        (event) => event.type === 'log' && event.message.endsWith('going on from the newest checkpoints'),
+      )
+      expect(retries).toHaveLength(2)
+    }
+  })
+
+  test('it can be canceled, and the next one runs as soon as that is mended', async () => {
+    const first = await server.createRun(smallRun())
+    const second = await server.createRun(smallRun())
+    await server.reaches(first.id, 'starting')
+    await server.request('POST', `/v1/runs/${first.id}/cancel`)
+    await rm(runsDir)
+    expect((await server.ended(first.id, 5)).status).toBe('canceled')
+    expect((await server.ended(second.id)).status).toBe('succeeded')
   })
 })
 
