@@ -30,11 +30,14 @@ const layer = fc.record<Layer>({
   relu: fc.boolean(),
 })
 
+/** Averages of 1, 2 and 4 elements are exact. */
+const exactLayer = layer.map((layer) => (layer.kind === 'average' ? { ...layer, size: Math.min(layer.size, 2) } : layer))
+
 const nets = fc.record<Net>({
   height: fc.integer({ min: 4, max: 10 }),
   width: fc.integer({ min: 4, max: 10 }),
   channels: fc.constantFrom(1, 2, 9),
-  layers: fc.array(layer, { minLength: 2, maxLength: 4 }),
+  layers: fc.array(exactLayer, { minLength: 2, maxLength: 4 }),
 })
 
 const filters = 3
@@ -96,10 +99,11 @@ async function expectSameAsReference(net: Net): Promise<void> {
   const program = programOf(net)
   const inputs: HostTensors = {}
   Object.entries(program.inputs).forEach(([name, { shape }], i) => {
+    // small integers, so that equal elements of a pooling are equal whatever the order of the sums before
     inputs[name] = numbers(
       shape.reduce((product, n) => product * n, 1),
       { phase: 11 * i },
-    )
+    ).map(Math.round)
   })
   const [expected, found] = [await runOn('reference', program, inputs), await runOn('cpu', program, inputs)]
   expect(found.specs).toEqual(expected.specs)
