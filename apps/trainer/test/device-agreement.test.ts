@@ -1,0 +1,144 @@
+/** The programs that a trainer really runs, on the device that is fast against the one that is plain TensorFlow.js. */
+
+import { type CompiledProgram, type Device, type HostTensors, openDevice, type Program } from '@noprop/engine'
+import { buildModel, type ModelConfig, type TrainingUnit } from '@noprop/noprop'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+const config: ModelConfig = {
+  method: 'noprop-dt',
+  embedding: 'one-hot',
+  blocks: 2,
+  channels: [4, 6, 8],
+  features: 16,
+  dropout: 0.2,
+  eta: 0.1,
+  weightDecay: 1e-3,
+  noiseSamples: 1,
+  imageShape: [28, 28, 1],
+  numClasses: 10,
+}
+const batchSize = 32
+const steps = 10
+const seed = 3
+
+const devices: Device[] = []
+beforeAll(async () => {
+  devices.push(await openDevice('cpu'), await openDevice('reference'))
+})
+afterAll(() => {
+  for (const device of devices) device.dispose()
+})
+
+/** Runs the same thing on both devices. */
+async function onBoth<T>(program: Program, state: HostTensors, use: (compiled: CompiledProgram) => Promise<T>): Promise<[T, T]> {
+  const results: T[] = []
+  for (const device of devices) {
+    const compiled = await device.compile(program)
+    try {
+      await compiled.writeState(state)
+      results.push(await use(compiled))
+    } finally {
+      compiled.dispose()
+    }
+  }
+  return results as [T, T]
+}
+
+/** Images of smooth stripes, other ones in every step; the label decides their direction. */
+function batchOfStep(step: number) {
+  const labels = Uint8Array.from({ length: batchSize }, (_, i) => (7 * i + step) % config.numClasses)
+  const images = Float32Array.from({ length: batchSize * 784 }, (_, i) => {
+    const [image, row, column] = [Math.floor(i / 784), Math.floor((i % 784) / 28), i % 28]
+    const angle = (Math.PI * labels[image]!) / config.numClasses
+    return Math.sin((row * Math.cos(angle) + column * Math.sin(angle)) * 0.7 + image + 3 * step) + 0.3 * Math.sin(12.9898 * i + step)
+  })
+  return { images, labels }
+}
+
+/**
+ * Largest difference in a tensor, as a share of its largest number. The scale is the tensor's and not the element's, because an element is a sum whose terms
+ * cancel: 32-bit rounding, which the devices do in different orders, is relative to the terms, and leaves nothing certain of an element near 0.
+ */
+function distance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(found.length).toBe(expected.length)
+  const difference = Array.from(expected, (value, i) => Math.abs(found[i]! - value))
+  const scale = Array.from(expected, Math.abs).reduce((left, right) => Math.max(left, right), 0)
+  const largest = difference.reduce((left, right) => Math.max(left, right), 0)
+  return largest === 0 ? 0 : largest / scale
+}
+
+function expectAgreement(found: HostTensors, expected: HostTensors, limit: number) {
+  expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort())
+  for (const [name, values] of Object.entries(expected)) expect(distance(found[name]!, values), name).toBeLessThanOrEqual(limit)
+}
+
+interface Course {
+  readonly afterFirst: HostTensors
+  readonly afterLast: HostTensors
+  readonly metrics: readonly HostTensors[]
+}
+
+async function train(unit: TrainingUnit, compiled: CompiledProgram): Promise<Course> {
+  const metrics: HostTensors[] = []
+  let afterFirst: HostTensors = {}
+  for (let step = 0; step < steps; step++) {
+    metrics.push(await compiled.run(unit.stepInputs(batchOfStep(step), { seed, step, learningRate: 1e-3 })))
+    if (step === 0) afterFirst = await compiled.readState()
+  }
+  return { afterFirst, afterLast: await compiled.readState(), metrics }
+}
+
+/**
+ * What the first step changed. Of the weights, only those whose gradient is at least a thousandth of the largest in their tensor: AdamW's first step is
+ * g/(|g| + ε), which makes a full step even of a gradient that is rounding noise. The gradients themselves are here whole, as the first moments.
+ */
+function firstChanges(after: HostTensors, before: HostTensors, reference: HostTensors): HostTensors {
+  const all = changes(after, before)
+  for (const [name, values] of Object.entries(all)) {
+    const gradient = reference[`optimizer.m/${name}`]
+    if (!gradient) continue
+    const floor = 1e-3 * gradient.reduce((largest, g) => Math.max(largest, Math.abs(g)), 0)
+    all[name] = (values as Float32Array).filter((_, i) => Math.abs(gradient[i]!) >= floor)
+  }
+  return all
+}
+
+function changes(after: HostTensors, before: HostTensors): HostTensors {
+  return Object.fromEntries(
+    Object.entries(after).map(([name, values]) => [name, Float32Array.from(values, (value, i) => value - before[name]![i]!)]),
+  )
+}
+
+/** The slow part is plain TensorFlow.js; so the two blocks, whose program is the same, divide the numbers of draws among them, and the chain takes over weights. */
+const trained = new Map<number, HostTensors>()
+
+it.each([
+  [0, 1],
+  [0, 3],
+  [1, 1],
+  [2, 3],
+])('unit %i with %i noise draws takes the same ten steps on both devices', async (block, noiseSamples) => {
+  const unit = buildModel({ ...config, noiseSamples }).units[block]!
+  const before = unit.initialState(seed)
+  const [found, expected] = await onBoth(unit.trainingProgram(batchSize), before, (compiled) => train(unit, compiled))
+  for (const [step, metrics] of expected.metrics.entries()) expectAgreement(found.metrics[step]!, metrics, 1e-4)
+  expectAgreement(
+    ...([found, expected].map(({ afterFirst }) => firstChanges(afterFirst, before, expected.afterFirst)) as [HostTensors, HostTensors]),
+    1e-4,
+  )
+  expectAgreement(found.afterLast, expected.afterLast, 1e-4)
+  // What agrees is a step, not a standstill.
+  const moved = Object.values(changes(expected.afterFirst, before)).filter((values) => values.some((value) => value !== 0))
+  expect(moved.length).toBeGreaterThan(0.6 * Object.keys(before).length)
+  trained.set(block, expected.afterLast)
+})
+
+it('the chain gives the same probabilities on both devices, noisy and noise-free', async () => {
+  const model = buildModel(config)
+  const chain = model.chain({ batchSize, samples: [false, true] })
+  const states = new Map(model.units.map((unit) => [unit.block, trained.get(unit.block) ?? unit.initialState(seed)]))
+  const keys = Array.from({ length: batchSize }, (_, i) => i)
+  const inputs = chain.inputs(batchOfStep(99).images, keys, seed)
+  const [found, expected] = await onBoth(chain.program, chain.weights(states), (compiled) => compiled.run(inputs))
+  expectAgreement(found, expected, 1e-5)
+})
