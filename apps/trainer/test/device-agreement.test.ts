@@ -95,7 +95,7 @@ async function train(unit: TrainingUnit, compiled: CompiledProgram): Promise<Cou
 function firstChanges(after: HostTensors, before: HostTensors, reference: HostTensors): HostTensors {
   const all = changes(after, before)
   for (const [name, values] of Object.entries(all)) {
-    const gradient = reference[`optimizer.m/${name}`]
+    const gradient = reference[`optimizer.m/${name}`] as Float32Array | undefined
     if (!gradient) continue
     const floor = 1e-3 * gradient.reduce((largest, g) => Math.max(largest, Math.abs(g)), 0)
     all[name] = (values as Float32Array).filter((_, i) => Math.abs(gradient[i]!) >= floor)
