@@ -105,7 +105,7 @@ function trainingProgram(batchSize: number, parts: BlockParts): Program {
 }
 
 /** The block's term of Eq. 8 on one batch. Of the weights it sees its own; z_{t−1} comes from the marginal. */
-export function blockLoss(state: NamedTensorMap, inputs: NamedTensorMap, { config, block, embedding }: BlockParts): LossResult {
+function blockLoss(state: NamedTensorMap, inputs: NamedTensorMap, { config, block, embedding }: BlockParts): LossResult {
   const { labels, noise, scales } = readCommonInputs(inputs)
   const labelEmbedding = embedding.embed(labels)
   const zPrev = sampleLatent(labelEmbedding, noise, scales)
