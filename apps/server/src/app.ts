@@ -19,6 +19,7 @@ import { createServerMetrics, installMetrics } from './plugins/metrics.ts'
 import { installMethodTable } from './plugins/not-found.ts'
 import { installOpenApi } from './plugins/openapi.ts'
 import { installOriginCheck } from './plugins/request-origin.ts'
+import { refuseByParser, refuseByRouter, refuseExpectations, WebSocketOnlyRequest } from './plugins/protocol-errors.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
 import { installValidation } from './plugins/validation.ts'
 import { predictionRoutes } from './predictions/prediction-routes.ts'
@@ -58,6 +59,9 @@ export async function buildApp(config: Config, { stream = streamLimits }: AppOpt
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: true,
+    http: { IncomingMessage: WebSocketOnlyRequest },
+    frameworkErrors: refuseByRouter(config.host),
+    clientErrorHandler: refuseByParser,
     // refused below, as a problem like every other error
     return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
@@ -141,6 +145,7 @@ async function installParts(app: FastifyInstance, config: Config, database: Data
 /** What every request passes, in this order. */
 async function installPlugins(app: FastifyInstance, config: Config) {
   installErrorHandler(app)
+  refuseExpectations(app, config.host)
   installValidation(app)
   registerComponents(app)
   const allowedMethods = installMethodTable(app)

@@ -6,6 +6,7 @@ import type { Gauge } from 'prom-client'
 import type { WebSocket } from 'ws'
 import { ApiError } from '../api-error.ts'
 import { problemOf } from '../plugins/error-handler.ts'
+import { WebSocketOnlyRequest } from '../plugins/protocol-errors.ts'
 import { createThrottle, type Throttle } from './throttle.ts'
 
 export interface StreamLimits {
@@ -46,19 +47,29 @@ export async function eventSocket(app: FastifyInstance, { limits, clients }: { l
     },
   })
   // the socket of a refused upgrade belongs to nobody any more: left open, it would hold up the end of the server
-  app.addHook('onResponse', async ({ headers, raw }) => {
-    if (headers.upgrade !== undefined) raw.socket.destroySoon()
+  app.addHook('onResponse', async ({ raw }) => {
+    if (raw instanceof WebSocketOnlyRequest && raw.upgrade) raw.socket.destroySoon()
   })
   app.register(async (scope) => {
-    // a browser learns nothing of a refused upgrade, so authentication is answered on the open socket
-    scope.get('/v1/stream', { websocket: true, config: { public: true, unmeasured: true }, schema: { hide: true } }, (socket, request) => {
-      if (!request.isAuthenticated) return socket.close(CloseCode.unauthenticated, 'authentication is needed')
-      clients.inc()
-      const connection = new StreamConnection(app, socket, request.id, limits)
-      socket.on('close', () => {
-        clients.dec()
-        connection.close()
-      })
+    scope.route({
+      method: 'GET',
+      url: '/v1/stream',
+      config: { public: true, unmeasured: true },
+      schema: { hide: true },
+      handler: async (_request, reply) => {
+        reply.header('upgrade', 'websocket').header('connection', 'upgrade, close')
+        throw new ApiError('UPGRADE_REQUIRED', 'This is a WebSocket', { status: 426, title: 'Another protocol is needed' })
+      },
+      wsHandler: (socket, request) => {
+        // a browser learns nothing of a refused upgrade, so authentication is answered on the open socket
+        if (!request.isAuthenticated) return socket.close(CloseCode.unauthenticated, 'authentication is needed')
+        clients.inc()
+        const connection = new StreamConnection(app, socket, request.id, limits)
+        socket.on('close', () => {
+          clients.dec()
+          connection.close()
+        })
+      },
     })
   })
 }

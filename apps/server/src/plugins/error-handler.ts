@@ -22,7 +22,8 @@ export function installErrorHandler(app: FastifyInstance) {
   })
 }
 
-function sendProblem(reply: FastifyReply, problem: Problem) {
+/** Answers with a problem. */
+export function sendProblem(reply: FastifyReply, problem: Problem) {
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="noprop"')
   return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem)
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../api-error.ts'
@@ -8,14 +9,19 @@ import { isLoopback } from '../config.ts'
  * Runs before everything else, WebSocket upgrades included.
  */
 export function installOriginCheck(app: FastifyInstance, host: string) {
-  app.addHook('onRequest', async (request) => {
-    const hostHeader = request.headers.host ?? ''
-    if (!isServedHost(hostHeader, host))
-      throw new ApiError('FORBIDDEN_HOST', 'The Host header names neither this machine nor the configured HOST')
-    const { origin } = request.headers
-    if (origin !== undefined && !isSameOrigin(origin, hostHeader))
-      throw new ApiError('FORBIDDEN_ORIGIN', 'The Origin header names another site')
+  app.addHook('onRequest', async ({ headers }) => {
+    const refusal = refusalOf(headers, host)
+    if (refusal) throw refusal
   })
+}
+
+/** Why a request with these headers is none for us; null where it is one. */
+export function refusalOf({ host: hostHeader = '', origin }: IncomingHttpHeaders, host: string): ApiError | null {
+  if (!isServedHost(hostHeader, host))
+    return new ApiError('FORBIDDEN_HOST', 'The Host header names neither this machine nor the configured HOST')
+  if (origin !== undefined && !isSameOrigin(origin, hostHeader))
+    return new ApiError('FORBIDDEN_ORIGIN', 'The Origin header names another site')
+  return null
 }
 
 /**
