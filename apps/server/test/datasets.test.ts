@@ -1,8 +1,10 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Dataset } from '@noprop/contract'
 import { readImage } from '@noprop/datasets'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { problem, TestServer } from './support/test-server.ts'
+import { makeDataDir, problem, TestServer } from './support/test-server.ts'
 
 let server: TestServer
 beforeAll(async () => {
@@ -54,6 +56,19 @@ test('an image of a set that is not on this machine is a conflict that says how 
   expect(answer.status).toBe(409)
   expect(problem(answer)).toMatchObject({ code: 'DATASET_UNAVAILABLE' })
   expect(problem(answer).detail).toContain('A run on this dataset downloads it')
+})
+
+test('a damaged file of a set is a conflict that names it', async () => {
+  const folder = await makeDataDir()
+  const file = join(folder, 'train-images-idx3-ubyte.gz')
+  for (const name of ['train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'])
+    await writeFile(join(folder, `${name}-ubyte.gz`), 'damaged')
+  const other = await TestServer.start({ datasetsDir: folder })
+  const answer = await other.get('/v1/datasets/mnist/images/train/0')
+  await other.close()
+  await rm(folder, { recursive: true })
+  expect(answer.status).toBe(409)
+  expect(problem(answer)).toMatchObject({ code: 'DATASET_CORRUPT', detail: expect.stringContaining(file) as string })
 })
 
 const datasetsDir = process.env['NOPROP_DATASETS_DIR']

@@ -1,5 +1,13 @@
 import { Dataset, type DatasetName } from '@noprop/contract'
-import { datasetCatalog, type DatasetFacts, DatasetRequestError, DatasetUnavailableError, locateDataset, readImage } from '@noprop/datasets'
+import {
+  datasetCatalog,
+  DatasetCorruptError,
+  type DatasetFacts,
+  DatasetRequestError,
+  DatasetUnavailableError,
+  locateDataset,
+  readImage,
+} from '@noprop/datasets'
 import type { FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import Type from 'typebox'
@@ -84,5 +92,7 @@ function problemOf(error: unknown): unknown {
       status: 409,
       title: 'The dataset is not on this machine yet',
     })
+  if (error instanceof DatasetCorruptError)
+    return new ApiError(error.code, error.message, { status: 409, title: 'A file of the dataset is damaged' })
   return error
 }
