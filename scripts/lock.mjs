@@ -14,12 +14,20 @@ export async function withLock(path, log, work) {
     if (isAbandoned(path)) setAside(path)
     else await sleep(300)
   }
-  const touching = setInterval(() => utimesSync(path, new Date(), new Date()), touchIntervalMs)
+  const touching = setInterval(() => touch(path), touchIntervalMs)
   try {
     return await work()
   } finally {
     clearInterval(touching)
     rmSync(path, { force: true })
+  }
+}
+
+function touch(path) {
+  try {
+    utimesSync(path, new Date(), new Date())
+  } catch {
+    // somebody removed it, with the folder it is in perhaps; the work goes on
   }
 }
 

@@ -38,6 +38,15 @@ describe('withLock', () => {
     expect(await withLock(path, silent, async () => 7)).toBe(7)
   })
 
+  test('lets the work go on when somebody removes the file', async () => {
+    const work = async () => {
+      rmSync(folder, { recursive: true })
+      await sleep(2300) // longer than it takes to be touched again
+      return 7
+    }
+    expect(await withLock(path, silent, work)).toBe(7)
+  })
+
   test('takes over from a process that is gone', async () => {
     await withLock(path, silent, async () => {})
     writeFileSync(path, String(unusedPid))

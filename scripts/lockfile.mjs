@@ -13,3 +13,16 @@ export function matchesLockfile(wanted, installed) {
     return found ? found.version === version : Boolean(optional || devOptional)
   })
 }
+
+/**
+ * What a program noted in JSON about its own work; null where it never did, or was killed while it wrote.
+ *
+ * @param {string | null} text
+ */
+export function parseRecord(text) {
+  try {
+    return JSON.parse(text ?? 'null')
+  } catch {
+    return null
+  }
+}

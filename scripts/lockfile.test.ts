@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { matchesLockfile } from './lockfile.mjs'
+import { matchesLockfile, parseRecord } from './lockfile.mjs'
 
 const wanted = {
   '': { version: '1.0.0' },
@@ -19,4 +19,13 @@ test.each([
   ['a workspace is not linked', { 'node_modules/needed': { version: '2.0.0' } }, false],
 ])('%s', (_, found, expected) => {
   expect(matchesLockfile(wanted, found)).toBe(expected)
+})
+
+test.each([
+  ['a file that is not there', null, null],
+  ['an empty file', '', null],
+  ['a truncated file', '{"packages":{"node_mod', null],
+  ['a whole file', '{"packages":{}}', { packages: {} }],
+])('%s is read without an error', (_, text, expected) => {
+  expect(parseRecord(text)).toEqual(expected)
 })

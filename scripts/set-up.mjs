@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withLock } from './lock.mjs'
-import { matchesLockfile } from './lockfile.mjs'
+import { matchesLockfile, parseRecord } from './lockfile.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -16,7 +16,7 @@ const generatedClient = 'apps/server/src/generated'
 const products = {
   client: { sources: ['prisma/schema.prisma', 'package-lock.json'], outputs: [`${generatedClient}/prisma/client.ts`] },
   bundles: {
-    sources: ['packages', 'apps/server', 'apps/trainer', 'prisma', 'scripts/build.mjs', 'package-lock.json'],
+    sources: ['packages', 'apps/server', 'apps/trainer', 'prisma', 'scripts/build.mjs', 'scripts/bundles.mjs', 'package-lock.json'],
     outputs: ['dist/server/main.js', 'dist/trainer/main.js'],
   },
   dashboard: {
@@ -110,10 +110,13 @@ function nativeAbi() {
 
 /** Whether node_modules holds what package-lock.json asks for, compiled for this Node. */
 function isInstalled() {
-  const native = readJson(installRecord)
+  const native = parseRecord(readText(installRecord))
   if (native && JSON.stringify(native) !== JSON.stringify(nativeAbi())) return false
   // npm writes its own record of what it has installed at the very end
-  return matchesLockfile(readJson('package-lock.json').packages, readJson('node_modules/.package-lock.json')?.packages)
+  return matchesLockfile(
+    JSON.parse(readText('package-lock.json')).packages,
+    parseRecord(readText('node_modules/.package-lock.json'))?.packages,
+  )
 }
 
 function isCurrent(product) {
@@ -155,11 +158,6 @@ function readText(path) {
   } catch {
     return null
   }
-}
-
-function readJson(path) {
-  const text = readText(path)
-  return text === null ? null : JSON.parse(text)
 }
 
 // ---- processes ----
