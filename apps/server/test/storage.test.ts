@@ -180,6 +180,18 @@ describe('the dashboard', () => {
     expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
   })
 
+  test('that is built anew while the server runs is served with its new assets', async () => {
+    await rm(join(folder, 'assets'), { recursive: true })
+    await mkdir(join(folder, 'assets'))
+    await writeFile(join(folder, 'assets/app-34cd.js'), 'runBetter()')
+    await writeFile(join(folder, 'index.html'), '<title>new</title>')
+    expect(await server.request('GET', '/runs', undefined, html)).toMatchObject({ status: 200, body: '<title>new</title>' })
+    const answer = await server.request('GET', '/assets/app-34cd.js', undefined, { accept: '*/*' })
+    expect(answer).toMatchObject({ status: 200, body: 'runBetter()' })
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    expect((await server.request('GET', '/assets/app-12ab.js', undefined, html)).status).toBe(404)
+  })
+
   test.for([
     ['/assets/app-gone.js', '*/*', 404],
     ['/assets/app-gone.js', 'text/html', 404],

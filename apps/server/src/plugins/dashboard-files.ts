@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import fastifyStatic from '@fastify/static'
+import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../api-error.ts'
 import { notFoundError } from './not-found.ts'
@@ -33,15 +33,25 @@ async function serveFiles(app: FastifyInstance, folder: string) {
   app.addHook('onRoute', (route) => {
     if (isRegistering) route.config = { ...route.config, public: true }
   })
-  await app.register(fastifyStatic, {
+  const common: FastifyStaticOptions = {
     root: folder,
-    wildcard: false,
     cacheControl: false,
     setHeaders: (response, path) => {
       // Vite puts a hash of the content into the names of assets; the other files change under the same name
       const isImmutable = path.startsWith(join(folder, 'assets'))
       response.header('cache-control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache')
     },
+  }
+  await app.register(fastifyStatic, { ...common, wildcard: false, globIgnore: ['assets/**'] })
+  // looked for on each request: a dashboard that is built anew has assets of other names
+  const assets = join(folder, 'assets')
+  await app.register(fastifyStatic, {
+    ...common,
+    root: assets,
+    prefix: '/assets/',
+    index: false,
+    decorateReply: false,
+    suppressWarning: true,
   })
   isRegistering = false
 }
