@@ -195,6 +195,8 @@ describe('the dashboard', () => {
   test.for([
     ['/assets/app-gone.js', '*/*', 404],
     ['/assets/app-gone.js', 'text/html', 404],
+    ['/assets/', '*/*', 404],
+    ['/assets//app-12ab.js', '*/*', 404],
     ['/v1/nothing', 'text/html', 401],
     ['/runs/run_123', 'application/json', 404],
     ['/../package.json', 'text/html', 200],

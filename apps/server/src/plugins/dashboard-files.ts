@@ -49,7 +49,6 @@ async function serveFiles(app: FastifyInstance, folder: string) {
     ...common,
     root: assets,
     prefix: '/assets/',
-    index: false,
     decorateReply: false,
     suppressWarning: true,
   })

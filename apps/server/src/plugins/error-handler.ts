@@ -50,6 +50,8 @@ export function problemOf(error: Error, request: Pick<FastifyRequest, 'id'>): Pr
   }
   const known = knownCodes[code]
   if (known) return fromTable(known, error.message)
+  // a path that is not written in its plain form, such as one with two slashes in a row
+  if (code === 'FST_STATIC_FORBIDDEN_PATH') return fromTable('NOT_FOUND', 'No file is served under a path of this form')
   if (isDiskFull(error)) return fromTable('DISK_FULL', 'The disk of the server is full; nothing was stored')
   if (statusCode === 429) return fromTable('RATE_LIMITED', error.message)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
