@@ -46,3 +46,35 @@ export function readChartInk(chart: Locator): Promise<ChartInk> {
       return { coloured, colours, widthFraction: columns.size / width, heightFraction: rows.size / height }
     })
 }
+
+/**
+ * Which of these lines a chart has drawn: how many of the colours stand in the canvas, nearly exact, in more than a few pixels.
+ * Where lines cross, their smoothed edges mix to colours of no line, which do not count.
+ *
+ * @param colours as `rgb(r g b)`
+ */
+export function countDrawnLines(chart: Locator, colours: readonly string[]): Promise<number> {
+  return chart
+    .locator('canvas')
+    .first()
+    .evaluate((element, lines) => {
+      const canvas = element as HTMLCanvasElement
+      const pixels = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height).data
+      const tolerance = 12
+      const minimumPixels = 20
+      const isDrawn = (line: string) => {
+        const wanted = line.match(/\d+/g)!.map(Number)
+        let count = 0
+        for (let i = 0; i < pixels.length; i += 4) {
+          if (pixels[i + 3]! > 200 && wanted.every((value, channel) => Math.abs(pixels[i + channel]! - value) <= tolerance)) count += 1
+        }
+        return count >= minimumPixels
+      }
+      return lines.filter(isDrawn).length
+    }, colours)
+}
+
+/** The colours of the lines that a legend names, in its order. */
+export function legendColours(legend: Locator): Promise<string[]> {
+  return legend.locator('svg line').evaluateAll((lines) => lines.map((line) => line.getAttribute('stroke')!))
+}

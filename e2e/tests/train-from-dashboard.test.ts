@@ -1,5 +1,5 @@
 import type { Locator, Page } from '@playwright/test'
-import { readChartInk } from '../support/chart-ink.ts'
+import { countDrawnLines, legendColours, readChartInk } from '../support/chart-ink.ts'
 import { expectStatus, startRun } from '../support/run-actions.ts'
 import { digits, expect, test } from '../support/test.ts'
 
@@ -28,9 +28,11 @@ test('a run that is started in the dashboard is drawn while it learns, survives 
   const loss = page.getByTestId('chart-denoising_loss')
   await expect.poll(() => pointsOf(page, 'denoising_loss'), { timeout: 60_000 }).toBeGreaterThan(9)
   const early = { ink: await readChartInk(loss), points: await pointsOf(page, 'denoising_loss') }
-  expect(early.ink.colours, 'blocks learn at the same time').toBeGreaterThanOrEqual(2)
-
-  await expect.poll(async () => (await readChartInk(loss)).colours, { timeout: 90_000, message: 'a colour for each block' }).toBe(3)
+  const lines = (await legendColours(page.getByRole('group', { name: 'Lines shown' }))).slice(0, 3)
+  await expect
+    .poll(() => countDrawnLines(loss, lines), { timeout: 60_000, message: 'blocks learn at the same time' })
+    .toBeGreaterThanOrEqual(2)
+  await expect.poll(() => countDrawnLines(loss, lines), { timeout: 90_000, message: 'a line for each block' }).toBe(3)
   await expect.poll(() => pointsOf(page, 'denoising_loss'), { timeout: 60_000 }).toBeGreaterThan(early.points + 20)
   const later = { ink: await readChartInk(loss), points: await pointsOf(page, 'denoising_loss') }
   expect(later.ink.coloured).toBeGreaterThan(early.ink.coloured)
