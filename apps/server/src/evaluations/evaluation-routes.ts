@@ -1,7 +1,7 @@
 import { Evaluation, type EvaluationFacts, PageQuery, pageOf } from '@noprop/contract'
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { decodePageToken, encodePageToken } from '../page-token.ts'
+import { keysetPage } from '../page-token.ts'
 import { answers, api } from '../route-schema.ts'
 import { RunParams } from '../runs/run-routes.ts'
 
@@ -18,20 +18,16 @@ export async function evaluationRoutes(app: FastifyInstance) {
     },
     handler: async ({ params, query }) => {
       const run = await app.runs.get(params.run_id)
-      const size = query.page_size ?? 50
-      const before = query.page_token === undefined ? undefined : decodePageToken(query.page_token)
-      const rows = await app.db.evaluation.findMany({
-        where: { runId: run.id, id: before ? { lt: before } : undefined },
-        orderBy: { id: 'desc' },
-        take: size + 1,
+      return keysetPage(query, async ({ before, limit }) => {
+        const where = { runId: run.id, id: before ? { lt: before } : undefined }
+        const rows = await app.db.evaluation.findMany({ where, orderBy: { id: 'desc' }, take: limit })
+        return rows.map((row) => ({
+          id: row.id,
+          run_id: row.runId,
+          ...(row.facts as EvaluationFacts),
+          created_at: row.createdAt.toISOString(),
+        }))
       })
-      const items = rows.slice(0, size).map((row) => ({
-        id: row.id,
-        run_id: row.runId,
-        ...(row.facts as EvaluationFacts),
-        created_at: row.createdAt.toISOString(),
-      }))
-      return { items, next_page_token: rows.length > size ? encodePageToken(items.at(-1)!.id) : null }
     },
   })
 }

@@ -39,7 +39,7 @@ export async function runRoutes(app: FastifyInstance) {
       querystring: Type.Object({ status: Type.Optional(RunStatus), ...PageQuery }, { additionalProperties: false }),
       response: answers({ 200: pageOf(component('Run')) }),
     },
-    handler: async ({ query }) => app.runs.list({ ...query, page_size: query.page_size ?? 50 }),
+    handler: async ({ query }) => app.runs.list(query),
   })
 
   api(app).route({

@@ -4,7 +4,7 @@ import { ApiError, type FieldError, unprocessable } from '../api-error.ts'
 import type { CheckpointStore } from '../checkpoints/checkpoint-store.ts'
 import type { EventLog } from '../events/event-log.ts'
 import { newId } from '../ids.ts'
-import { decodePageToken, encodePageToken } from '../page-token.ts'
+import { keysetPage } from '../page-token.ts'
 import type { Database } from '../plugins/database.ts'
 import { type KeyedRequest, once } from './idempotency.ts'
 import { defaultPreset, findPreset, presets } from './presets.ts'
@@ -56,11 +56,8 @@ export class RunService {
   }
 
   /** Newest first. */
-  async list(query: { status?: RunStatus; page_size: number; page_token?: string }): Promise<Page<Run>> {
-    const before = query.page_token === undefined ? undefined : decodePageToken(query.page_token)
-    const runs = await this.#parts.repository.list({ status: query.status, before, limit: query.page_size + 1 })
-    const items = runs.slice(0, query.page_size)
-    return { items, next_page_token: runs.length > items.length ? encodePageToken(items.at(-1)!.id) : null }
+  list(query: { status?: RunStatus; page_size?: number; page_token?: string }): Promise<Page<Run>> {
+    return keysetPage(query, (range) => this.#parts.repository.list({ status: query.status, ...range }))
   }
 
   /**
