@@ -62,7 +62,7 @@ export const shapeLowerings: Lowerings = {
     )
   },
   StridedSlice: (graph, { x }, attrs: StridedSliceAttrs) => {
-    const { begin, strides, finalShape, finalShapeSparse } = slice_util.sliceInfo(
+    const { begin, end, strides, finalShape } = slice_util.sliceInfo(
       [...x!.shape],
       attrs.begin,
       attrs.end,
@@ -74,22 +74,7 @@ export const shapeLowerings: Lowerings = {
       attrs.shrinkAxisMask,
     )
     if (elementCount(finalShape) === 0) return graph.fill(0, finalShape, x!.dtype)
-    const sizes = slice_util.computeOutShape(
-      begin,
-      slice_util.sliceInfo(
-        [...x!.shape],
-        attrs.begin,
-        attrs.end,
-        attrs.strides,
-        attrs.beginMask,
-        attrs.endMask,
-        attrs.ellipsisMask,
-        attrs.newAxisMask,
-        attrs.shrinkAxisMask,
-      ).end,
-      strides,
-    )
-    void finalShapeSparse
+    const sizes = slice_util.computeOutShape(begin, end, strides)
     return reshape(
       graph,
       slice(
