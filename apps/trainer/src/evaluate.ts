@@ -4,7 +4,7 @@ import type { HostTensors } from '@noprop/engine'
 import { readCheckpointFile } from './checkpoint-file.ts'
 import { TrainerError } from './failure.ts'
 import { TaskStopped } from './run-task.ts'
-import { modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
+import { batchBuffers, modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
 
 const batchSize = 125
 /** Chains that share the image path, in this order. */
@@ -27,8 +27,7 @@ export async function evaluate(task: EvaluateTask, context: TaskContext): Promis
   const source = task.split === 'test' ? dataset.test : dataset.train
   const indices = selectExamples(dataset, task.config)[task.split].subarray(task.offset, task.offset + task.count)
   const tally = createTally(model.config.blocks, numClasses)
-  const imageSize = dataset.imageShape.reduce((product, n) => product * n, 1)
-  const batch = { images: new Float32Array(batchSize * imageSize), labels: new Uint8Array(batchSize) }
+  const batch = batchBuffers(dataset, batchSize)
 
   for (let start = 0; start < indices.length; start += batchSize) {
     if (context.isStopRequested()) throw new TaskStopped(null)

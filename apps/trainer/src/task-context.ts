@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { type DatasetName, networkOf, type RunConfig, type TrainerToServer } from '@noprop/contract'
 import { type LoadedDataset, loadDataset, splitTrain } from '@noprop/datasets'
 import { type CompiledProgram, type Device, openDevice, type Program } from '@noprop/engine'
-import { buildModel, type Model } from '@noprop/noprop'
+import { type Batch, buildModel, type Model } from '@noprop/noprop'
 import { createEventReporter, type EventReporter } from './event-reporter.ts'
 
 /** Indices of the images that a run uses, by split. */
@@ -73,6 +73,12 @@ export function selectExamples(dataset: LoadedDataset, config: RunConfig): Examp
 
 export function modelOf(config: RunConfig, dataset: Pick<LoadedDataset, 'imageShape' | 'classes'>): Model {
   return buildModel(networkOf(config, { imageShape: dataset.imageShape, numClasses: dataset.classes.length }))
+}
+
+/** Room for a mini-batch of a dataset. */
+export function batchBuffers({ imageShape }: Pick<LoadedDataset, 'imageShape'>, batchSize: number): Batch {
+  const imageSize = imageShape.reduce((product, n) => product * n, 1)
+  return { images: new Float32Array(batchSize * imageSize), labels: new Uint8Array(batchSize) }
 }
 
 /** Lets messages and timers of this thread through. */

@@ -7,7 +7,7 @@ import type { EventReporter } from './event-reporter.ts'
 import { TrainerError } from './failure.ts'
 import { createMeanMetrics } from './mean-metrics.ts'
 import { TaskStopped } from './run-task.ts'
-import { modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
+import { batchBuffers, modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
 
 /** Longest time between two looks at the message queue of this thread. */
 const yieldIntervalMs = 20
@@ -100,8 +100,7 @@ async function restore(task: TrainTask, unit: TrainingUnit, compiled: CompiledPr
 
 /** Reads mini-batches in the order of a permutation; the images of a batch stay valid until the next one is read. */
 function batchReader(dataset: LoadedDataset, train: Uint32Array, order: Uint32Array, batchSize: number) {
-  const imageSize = dataset.imageShape.reduce((product, n) => product * n, 1)
-  const batch: Batch = { images: new Float32Array(batchSize * imageSize), labels: new Uint8Array(batchSize) }
+  const batch = batchBuffers(dataset, batchSize)
   const indices = new Uint32Array(batchSize)
   let current = -1
 
