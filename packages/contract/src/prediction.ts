@@ -3,9 +3,9 @@ import { RunId } from './identifiers.ts'
 
 const Probabilities = Type.Array(Type.Number({ minimum: 0, maximum: 1 }), { description: 'one per class; they sum to 1' })
 
-/** The decision after one block. */
+/** The decision after one step of the chain. */
 export const ChainStep = Type.Object({
-  block: Type.Integer({ minimum: 1 }),
+  step: Type.Integer({ minimum: 1, description: 'number of the step; in discrete time that of its block' }),
   label: Type.String(),
   probabilities: Probabilities,
 })
@@ -17,12 +17,14 @@ export const Prediction = Type.Object({
   probability: Type.Number({ minimum: 0, maximum: 1 }),
   probabilities: Probabilities,
   chain: Type.Optional(
-    Type.Array(ChainStep, { description: 'class distribution in the estimate of each block, from the first to the last' }),
+    Type.Array(ChainStep, {
+      description: 'class distribution in the estimate after each block, or after up to 20 of many small steps, from the first to the last',
+    }),
   ),
   head: Type.Optional(
     Type.Object(
       { label: Type.String(), probabilities: Probabilities },
-      { description: "the paper's decoding: the classifier head on z_T" },
+      { description: "the paper's decoding of z_T: the classifier head, or for noprop-fm the nearest class embedding" },
     ),
   ),
   input: Type.Optional(

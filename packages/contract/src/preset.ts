@@ -6,6 +6,8 @@ export const Preset = Type.Object({
   name: Type.String(),
   title: Type.String(),
   description: Type.String(),
+  group: Type.Enum(['quick', 'paper'], { description: "quick: minutes on a CPU; paper: a row of the paper's Table 1 at full length" }),
+  datasets: Type.Array(DatasetName, { description: 'what it is meant for; it may be used on every other, too' }),
   config: RunConfig,
   estimates: Type.Array(
     Type.Object({

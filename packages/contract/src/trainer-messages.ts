@@ -11,6 +11,11 @@ import { TrainingEvent } from './run-event.ts'
  * A trainer works on one task at a time. All paths are made by the server, from ids that it made.
  */
 
+const CheckpointFile = Type.Object({ path: Type.String(), sha256: Type.String() })
+
+/** For each class the index of a training image: what an embedding of prototypes begins with; null where it is not needed. */
+const Prototypes = Type.Union([Type.Array(Type.Integer({ minimum: 0 })), Type.Null()])
+
 const common = { task_id: TaskId, run_id: RunId, dataset: DatasetName, config: RunConfig }
 
 /** Gets the data onto this machine and counts it; the first task of a run. */
@@ -23,7 +28,10 @@ export const TrainTask = Type.Object({
   ...common,
   block: BlockIndex,
   epoch: Type.Integer({ minimum: 1 }),
-  resume_from: Type.Union([Type.Object({ path: Type.String(), sha256: Type.String() }), Type.Null()]),
+  resume_from: Type.Union([CheckpointFile, Type.Null()]),
+  /** Where blocks share weights and so train in turns: the checkpoint of the block before, whose shared weights this one goes on from. */
+  shared_from: Type.Union([CheckpointFile, Type.Null()]),
+  prototypes: Prototypes,
   checkpoint: Type.Object({ checkpoint_id: CheckpointId, path: Type.String() }),
 })
 export type TrainTask = Type.Static<typeof TrainTask>
@@ -51,7 +59,17 @@ export const PrepareResult = Type.Object({
   test_examples: Type.Integer(),
   steps_per_epoch: Type.Integer(),
   parameters: Type.Object({ total: Type.Integer(), per_block: Type.Integer(), shared: Type.Integer() }),
-  units: Type.Array(BlockIndex, { description: 'what is trained on its own: the blocks, and 0 for the shared head' }),
+  units: Type.Array(BlockIndex, {
+    minItems: 1,
+    description:
+      'what is trained on its own, in order: the blocks, and 0 for the shared head; or 1 alone for a network whose parts are trained together',
+  }),
+  in_turn: Type.Boolean({ description: 'the units share weights: one trains after the other, never two at a time' }),
+  chain_steps: Type.Array(Type.Integer({ minimum: 1 }), {
+    minItems: 1,
+    description: 'numbers of the steps of the chain after which an evaluation counts: every block, or up to 20 of many small steps',
+  }),
+  prototypes: Prototypes,
   steps_per_epoch_shared: Type.Integer({
     description: 'optimizer steps of unit 0 in one epoch (Algorithm 1 updates the head once per block and batch)',
   }),
@@ -64,7 +82,7 @@ export const TrainResult = Type.Object({ kind: Type.Literal('train'), checkpoint
 export type TrainResult = Type.Static<typeof TrainResult>
 
 const Counts = Type.Object({
-  correct_after_block: Type.Array(Type.Integer()),
+  correct_after_step: Type.Array(Type.Integer()),
   correct_head: Type.Integer(),
 })
 

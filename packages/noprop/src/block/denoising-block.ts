@@ -31,48 +31,98 @@ export interface BlockConfig {
   readonly features: number
   readonly embeddingDim: number
   readonly numClasses: number
+  /** latents are images: a prototype embedding */
+  readonly latentIsImage: boolean
 }
 
 /** The paper's DT block (its Fig. 6 in v1, Fig. 5 in v2): image path and label path, joined and read out. */
 export function denoisingBlock(config: BlockConfig): DenoisingBlock {
-  const { features, embeddingDim, numClasses } = config
+  const { features, numClasses } = config
   const image = imagePath(config)
+  const label = config.latentIsImage ? imageLabelPath(config) : vectorLabelPath(config)
   const hidden = Math.floor(features / 2)
-  const norms = normLayers(features, hidden)
+  const norms = { fusion1: normAfter('fusion', 1, features, ['imageKernel', 'labelKernel']), fusion2: normAfter('fusion', 2, hidden) }
+  const normLayers = [...image.normLayers, ...label.normLayers, ...Object.values(norms)]
 
   return {
     parameters: [
       ...image.parameters,
-      ...dense('label.dense1', embeddingDim, features),
-      ...norm('label.norm1', features),
-      ...dense('label.dense2', features, features),
-      ...norm('label.norm2', features),
-      ...dense('label.dense3', features, features),
-      ...norm('label.norm3', features),
+      ...label.parameters,
       ...fusionInput(features),
       ...norm('fusion.norm1', features),
       ...dense('fusion.dense2', features, hidden),
       ...norm('fusion.norm2', hidden),
       ...dense('fusion.dense3', hidden, numClasses),
     ],
-    normLayers: [...image.normLayers, ...Object.values(norms)],
-    dropoutLayers: image.dropoutLayers,
+    normLayers,
+    dropoutLayers: [...image.dropoutLayers, ...label.dropoutLayers],
     // The biases before a batch norm, and the offsets of the two that end the paths: fusion.norm1 centres the sum of both.
-    removedByNorm: [...[...image.normLayers, ...Object.values(norms)].map(({ bias }) => bias), 'image.norm.offset', 'label.norm3.offset'],
-    multiplyAdds: image.multiplyAdds + features * (embeddingDim + 4 * features + hidden) + hidden * numClasses,
+    removedByNorm: [...normLayers.map(({ bias }) => bias), 'image.norm.offset', `${label.lastNorm}.offset`],
+    multiplyAdds: image.multiplyAdds + label.multiplyAdds + features * (2 * features + hidden) + hidden * numClasses,
     logits(weights, images, z, mode) {
-      const apply = (x: Tensor2D, kernel: string): Tensor2D => matMul(x, weights[kernel] as Tensor2D)
-      const fromImage = apply(image.apply(weights, images, mode), 'fusion.dense1.imageKernel')
-
-      const h = relu(mode.normalize(apply(z, 'label.dense1.kernel'), norms.label1))
-      const inner = relu(mode.normalize(apply(h, 'label.dense2.kernel'), norms.label2))
-      const fromLatent = add(h, mode.normalize(apply(inner, 'label.dense3.kernel'), norms.label3)) as Tensor2D
-
-      const joined = addToEveryDraw(apply(fromLatent, 'fusion.dense1.labelKernel'), fromImage)
+      const fromImage = product(image.apply(weights, images, mode), weights, 'fusion.dense1.imageKernel')
+      const joined = addToEveryDraw(product(label.apply(weights, z, mode), weights, 'fusion.dense1.labelKernel'), fromImage)
       const fused = relu(mode.normalize(joined, norms.fusion1))
-      const last = relu(mode.normalize(apply(fused, 'fusion.dense2.kernel'), norms.fusion2))
-      return add(apply(last, 'fusion.dense3.kernel'), weights['fusion.dense3.bias']!)
+      const last = relu(mode.normalize(product(fused, weights, 'fusion.dense2.kernel'), norms.fusion2))
+      return add(product(last, weights, 'fusion.dense3.kernel'), weights['fusion.dense3.bias']!)
     },
+  }
+}
+
+function product(x: Tensor2D, weights: NamedTensorMap, kernel: string): Tensor2D {
+  return matMul(x, weights[kernel] as Tensor2D)
+}
+
+interface LabelPath {
+  readonly parameters: readonly ParameterSpec[]
+  readonly normLayers: readonly NormLayer[]
+  readonly dropoutLayers: readonly DropoutLayer[]
+  /** name of the batch norm that ends it */
+  readonly lastNorm: string
+  /** multiply-adds for one latent */
+  readonly multiplyAdds: number
+  /** latents [rows, embeddingDim] → features [rows, features] */
+  apply(weights: NamedTensorMap, z: Tensor2D, mode: BlockMode): Tensor2D
+}
+
+/** FC → BN → ReLU = h, then h + [FC → BN → ReLU → FC → BN](h). */
+function vectorLabelPath({ features, embeddingDim }: BlockConfig): LabelPath {
+  const norms = {
+    label1: normAfter('label', 1, features),
+    label2: normAfter('label', 2, features),
+    label3: normAfter('label', 3, features),
+  }
+  return {
+    parameters: [
+      ...dense('label.dense1', embeddingDim, features),
+      ...norm('label.norm1', features),
+      ...dense('label.dense2', features, features),
+      ...norm('label.norm2', features),
+      ...dense('label.dense3', features, features),
+      ...norm('label.norm3', features),
+    ],
+    normLayers: Object.values(norms),
+    dropoutLayers: [],
+    lastNorm: 'label.norm3',
+    multiplyAdds: features * (embeddingDim + 2 * features),
+    apply(weights, z, mode) {
+      const h = relu(mode.normalize(product(z, weights, 'label.dense1.kernel'), norms.label1))
+      const inner = relu(mode.normalize(product(h, weights, 'label.dense2.kernel'), norms.label2))
+      return add(h, mode.normalize(product(inner, weights, 'label.dense3.kernel'), norms.label3))
+    },
+  }
+}
+
+/** A latent as long as an image has pixels is an image, and passes through an image path of its own. */
+function imageLabelPath(config: BlockConfig): LabelPath {
+  const path = imagePath({ ...config, prefix: 'label' })
+  return {
+    parameters: path.parameters,
+    normLayers: path.normLayers,
+    dropoutLayers: path.dropoutLayers.map((layer) => ({ ...layer, perDraw: true })),
+    lastNorm: 'label.norm',
+    multiplyAdds: path.multiplyAdds,
+    apply: (weights, z, mode) => path.apply(weights, reshape(z, [-1, ...config.imageShape]) as Tensor4D, mode),
   }
 }
 
@@ -95,18 +145,11 @@ function fusionInput(features: number): ParameterSpec[] {
   ]
 }
 
-function normLayers(features: number, hidden: number) {
-  const after = (path: string, index: number, size: number, kernels = ['kernel']): NormLayer => ({
+function normAfter(path: string, index: number, size: number, kernels = ['kernel']): NormLayer {
+  return {
     name: `${path}.norm${index}`,
     size,
     kernels: kernels.map((kernel) => `${path}.dense${index}.${kernel}`),
     bias: `${path}.dense${index}.bias`,
-  })
-  return {
-    label1: after('label', 1, features),
-    label2: after('label', 2, features),
-    label3: after('label', 3, features),
-    fusion1: after('fusion', 1, features, ['imageKernel', 'labelKernel']),
-    fusion2: after('fusion', 2, hidden),
   }
 }

@@ -2,10 +2,12 @@
 
 import { customGrad, type GradSaveFunc, mul, relu, step, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core'
 
-/** A layer of the image path that dropout follows; `shape` is that of one image's activations. */
+/** A layer of an image path that dropout follows; `shape` is that of the activations of one image (or latent). */
 export interface DropoutLayer {
   readonly name: string
   readonly shape: readonly number[]
+  /** it sees latents, of which there is one for every noise draw, and not images */
+  readonly perDraw?: boolean
 }
 
 /** Rates are multiples of 1/65536, which is what one 16-bit lane of the generator resolves. */

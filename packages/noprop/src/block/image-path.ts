@@ -7,6 +7,7 @@ import {
   maxPool,
   mul,
   type NamedTensorMap,
+  relu,
   reshape,
   slice,
   type Tensor,
@@ -24,7 +25,7 @@ export interface ImagePath {
   readonly dropoutLayers: readonly DropoutLayer[]
   /** multiply-adds for one image */
   readonly multiplyAdds: number
-  /** Images [batch, height, width, channels] → features [batch, features]. */
+  /** Images [rows, height, width, channels] → features [rows, features]. */
   apply(weights: NamedTensorMap, images: Tensor4D, mode: BlockMode): Tensor2D
 }
 
@@ -32,10 +33,14 @@ interface ImagePathConfig {
   readonly imageShape: readonly [number, number, number]
   readonly channels: readonly [number, number, number]
   readonly features: number
+  /** begins the names of the weights */
+  readonly prefix?: string
+  /** what follows the last layer: batch norm in discrete time, ReLU in continuous time */
+  readonly ending?: 'batch-norm' | 'relu'
 }
 
 /**
- * conv(c₁) → ReLU → maxpool → dropout → conv(c₂) → ReLU → dropout → conv(c₃) → ReLU → maxpool → dropout → flatten → dense → batch norm.
+ * conv(c₁) → ReLU → maxpool → dropout → conv(c₂) → ReLU → dropout → conv(c₃) → ReLU → maxpool → dropout → flatten → dense → batch norm or ReLU.
  * Convolutions are 3×3, unpadded, stride 1; pooling is 2×2 and floors. This reproduces the parameter counts of the paper.
  *
  * Because pooling floors, the last rows and columns of every layer reach no feature (of 28 pixels a side, 26 do). They are cut off the image, which changes no
@@ -43,7 +48,9 @@ interface ImagePathConfig {
  *
  * @throws {ModelConfigError} imageShape: nothing would be left of the image
  */
-export function imagePath({ imageShape, channels, features }: ImagePathConfig): ImagePath {
+export function imagePath({ imageShape, channels, features, prefix = 'image', ending = 'batch-norm' }: ImagePathConfig): ImagePath {
+  const norm1: NormLayer = { name: `${prefix}.norm`, size: features, kernels: [`${prefix}.dense.kernel`], bias: `${prefix}.dense.bias` }
+  const isNormed = ending === 'batch-norm'
   const [height, width, colors] = imageShape
   const [c1, c2, c3] = channels
   const sides = [height, width].map(sidesOf)
@@ -55,17 +62,17 @@ export function imagePath({ imageShape, channels, features }: ImagePathConfig): 
 
   return {
     parameters: [
-      ...convolution('image.conv1', colors, c1),
-      ...convolution('image.conv2', c1, c2),
-      ...convolution('image.conv3', c2, c3),
-      ...dense('image.dense', flat, features),
-      ...norm('image.norm', features),
+      ...convolution(`${prefix}.conv1`, colors, c1),
+      ...convolution(`${prefix}.conv2`, c1, c2),
+      ...convolution(`${prefix}.conv3`, c2, c3),
+      ...dense(`${prefix}.dense`, flat, features),
+      ...(isNormed ? norm(norm1.name, features) : []),
     ],
-    normLayers: [norm1(features)],
+    normLayers: isNormed ? [norm1] : [],
     dropoutLayers: [
-      { name: 'dropout1', shape: shapeAt('pool1', c1) },
-      { name: 'dropout2', shape: shapeAt('conv2', c2) },
-      { name: 'dropout3', shape: shapeAt('pool3', c3) },
+      { name: `${prefix}.dropout1`, shape: shapeAt('pool1', c1) },
+      { name: `${prefix}.dropout2`, shape: shapeAt('conv2', c2) },
+      { name: `${prefix}.dropout3`, shape: shapeAt('pool3', c3) },
     ],
     multiplyAdds: 9 * (area('conv1') * colors * c1 + area('conv2') * c1 * c2 + area('conv3') * c2 * c3) + flat * features,
     apply(weights, images, mode) {
@@ -76,21 +83,17 @@ export function imagePath({ imageShape, channels, features }: ImagePathConfig): 
       const pooled = (x: Tensor4D) => maxPool(x, 2, 2, 'valid')
 
       const visible = slice(images, 0, [-1, ...sides.map(({ image }) => image), colors])
-      const x1 = biased(pooled(convolve(visible, weights['image.conv1.kernel']!)), 'image.conv1')
-      const y1 = mode.activate(x1, 'dropout1')
-      const x2 = biased(convolve(y1, scaled(weights['image.conv2.kernel']!)), 'image.conv2')
-      const y2 = mode.activate(x2, 'dropout2')
-      const x3 = biased(pooled(convolve(y2, scaled(weights['image.conv3.kernel']!))), 'image.conv3')
-      const y3 = mode.activate(x3, 'dropout3')
+      const x1 = biased(pooled(convolve(visible, weights[`${prefix}.conv1.kernel`]!)), `${prefix}.conv1`)
+      const y1 = mode.activate(x1, `${prefix}.dropout1`)
+      const x2 = biased(convolve(y1, scaled(weights[`${prefix}.conv2.kernel`]!)), `${prefix}.conv2`)
+      const y2 = mode.activate(x2, `${prefix}.dropout2`)
+      const x3 = biased(pooled(convolve(y2, scaled(weights[`${prefix}.conv3.kernel`]!))), `${prefix}.conv3`)
+      const y3 = mode.activate(x3, `${prefix}.dropout3`)
       // Of kernel and result, the result is the smaller one here.
-      const x4 = scaled(matMul(reshape(y3, [-1, flat]), weights['image.dense.kernel']! as Tensor2D)) as Tensor2D
-      return mode.normalize(x4, norm1(features))
+      const x4 = scaled(matMul(reshape(y3, [-1, flat]), weights[`${prefix}.dense.kernel`]! as Tensor2D)) as Tensor2D
+      return isNormed ? mode.normalize(x4, norm1) : relu(add(x4, weights[norm1.bias]!))
     },
   }
-}
-
-function norm1(features: number): NormLayer {
-  return { name: 'image.norm', size: features, kernels: ['image.dense.kernel'], bias: 'image.dense.bias' }
 }
 
 /** Length of one side of each layer's output, as far as it reaches a feature. */

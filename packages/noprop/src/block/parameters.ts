@@ -1,12 +1,24 @@
 /** @file Names, shapes and first values of weights. */
 
+import type { InitialData } from '../model.ts'
 import { fillUniform, purposes, streamKey } from '../random/counter-random.ts'
+
+/** Names the random numbers of one weight tensor. */
+export interface InitialKey {
+  readonly seed: number
+  readonly block: number
+  /** place of the tensor among those of its block */
+  readonly index: number
+}
 
 export interface ParameterSpec {
   readonly name: string
   readonly shape: readonly number[]
-  /** first values: uniform in ±bound, or all equal */
-  readonly initial: { readonly bound: number } | { readonly value: number }
+  /** first values: uniform in ±bound, all equal, or by a function of its own */
+  readonly initial:
+    | { readonly bound: number }
+    | { readonly value: number }
+    | { readonly fill: (values: Float32Array, key: InitialKey, data: InitialData | undefined) => void }
 }
 
 /** A batch-norm layer: the layers that feed it, and where its running statistics are. */
@@ -53,12 +65,18 @@ export function countParameters(parameters: readonly ParameterSpec[]): number {
   return parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0)
 }
 
-/** First values of all weights, by name; a pure function of (seed, block) and of their order. */
-export function initialWeights(parameters: readonly ParameterSpec[], seed: number, block: number): Record<string, Float32Array> {
+/** First values of all weights, by name; a pure function of (seed, block), of their order, and of `data`. */
+export function initialWeights(
+  parameters: readonly ParameterSpec[],
+  seed: number,
+  block: number,
+  data?: InitialData,
+): Record<string, Float32Array> {
   const weights: Record<string, Float32Array> = {}
   parameters.forEach(({ name, shape, initial }, index) => {
     const values = new Float32Array(elementCount(shape))
     if ('value' in initial) values.fill(initial.value)
+    else if ('fill' in initial) initial.fill(values, { seed, block, index }, data)
     else fillUniform(values, streamKey(seed, purposes.initialWeights, block, index), -initial.bound, initial.bound)
     weights[name] = values
   })

@@ -5,14 +5,20 @@ import type { LabelEmbedding } from './label-embedding.ts'
 export function oneHotEmbedding(numClasses: number): LabelEmbedding {
   return {
     dimension: numClasses,
-    embed: (labels) => indicatorRows(labels, numClasses),
-    combine: (probabilities) => probabilities,
+    parameters: [],
+    matrix: () => identity(numClasses),
+    embed: (_, labels) => indicatorRows(labels, numClasses),
+    combine: (_, probabilities) => probabilities,
   }
 }
 
 /** Class indices [batch] as indicator vectors [batch, numClasses]. */
 export function indicatorRows(labels: Tensor1D, numClasses: number): Tensor2D {
-  const identity = Float32Array.from({ length: numClasses ** 2 }, (_, i) => (i % (numClasses + 1) === 0 ? 1 : 0))
   // A gather from a constant matrix rather than the OneHot kernel, whose dtype rules differ between backends.
-  return gather(tensor2d(identity, [numClasses, numClasses]), labels)
+  return gather(identity(numClasses), labels)
+}
+
+function identity(size: number): Tensor2D {
+  const values = Float32Array.from({ length: size ** 2 }, (_, i) => (i % (size + 1) === 0 ? 1 : 0))
+  return tensor2d(values, [size, size])
 }

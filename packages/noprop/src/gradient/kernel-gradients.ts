@@ -13,8 +13,10 @@ import {
   type NamedAttrMap,
   neg,
   ones,
+  pad,
   registerGradient,
   reshape,
+  slice_util,
   step,
   sub,
   sum,
@@ -106,7 +108,19 @@ const maxPoolGradient = gradient(
   }),
 )
 
+const sliceGradient = gradient('Slice', { inputsToSave: ['x'] }, (dy, [x], { begin, size }) => {
+  const [begins] = slice_util.parseSliceParams(x!, begin as number | number[], size as number | number[])
+  return {
+    x: () =>
+      pad(
+        dy,
+        x!.shape.map((length, i): [number, number] => [begins![i]!, length - begins![i]! - dy.shape[i]!]),
+      ),
+  }
+})
+
 const gradients = [
+  sliceGradient,
   addGradient,
   subtractGradient,
   multiplyGradient,

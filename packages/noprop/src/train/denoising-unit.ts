@@ -1,49 +1,41 @@
 /** @file One denoising block and its optimizer: learns u_y from (z_{t−1}, x) and touches nothing else. */
 
-import type { HostTensors, Program, TensorSpec } from '@noprop/engine'
-import { cast, mul, type NamedTensorMap, relu, type Scalar, softmax, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core'
-import type { BlockMode } from '../block/block-mode.ts'
-import { batchNorm, runningMeanName, runningVarianceName, updateRunningStatistics } from '../block/batch-norm.ts'
+import type { Program } from '@noprop/engine'
+import { mul, type NamedTensorMap, type Scalar, softmax, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core'
 import type { DenoisingBlock } from '../block/denoising-block.ts'
-import { type DropoutLayer, dropoutScale, dropoutThreshold, maskedRelu } from '../block/dropout.ts'
-import { countParameters, elementCount } from '../block/parameters.ts'
-import type { LabelEmbedding } from '../embedding/label-embedding.ts'
-import { ModelConfigError, ShapeError } from '../errors.ts'
+import { countParameters } from '../block/parameters.ts'
+import { trainingMode } from '../block/training-mode.ts'
+import { ModelConfigError } from '../errors.ts'
 import { accuracy } from '../loss/accuracy.ts'
 import { blockLossWeight, denoisingLoss } from '../loss/denoising-loss.ts'
 import { sampleLatent } from '../loss/latent.ts'
-import type { ModelConfig, TrainingUnit } from '../model.ts'
-import { adamwStep } from '../optimizer/adamw.ts'
-import { fillKeepMask, purposes, streamKey } from '../random/counter-random.ts'
-import type { NoiseSchedule } from '../schedule/noise-schedule.ts'
+import { targetRows } from '../loss/targets.ts'
+import type { TrainingUnit } from '../model.ts'
+import { adamInputs, adamInputSpecs, adamStep } from '../optimizer/adam.ts'
 import { differentiate, type LossResult } from './differentiate.ts'
+import type { DiscreteParts } from './model-parts.ts'
 import { readScalars } from './read-scalars.ts'
 import { initialUnitState, stateSpecs } from './state-layout.ts'
-import { commonInputSpecs, commonStepInputs, createStepBuffers, readCommonInputs, scalarSpec } from './step-inputs.ts'
+import {
+  createStepBuffers,
+  imageInput,
+  imageSpec,
+  labelInput,
+  labelSpec,
+  latentInputs,
+  latentSpecs,
+  maskInputs,
+  maskSpecs,
+  readLatentInputs,
+  scalarSpec,
+} from './step-inputs.ts'
 
-export interface BlockParts {
-  readonly config: ModelConfig
-  readonly block: DenoisingBlock
-  readonly embedding: LabelEmbedding
-  readonly schedule: NoiseSchedule
-}
-
-/** The unit of block t, which reads z_{t−1}. */
-export function denoisingUnit(t: number, parts: BlockParts): TrainingUnit {
+/** The unit of block t, which reads z_{t−1}. For a fixed embedding: with one that is trained, see coupled-unit.ts. */
+export function denoisingUnit(t: number, parts: DiscreteParts): TrainingUnit {
   const { config, block, embedding, schedule } = parts
   const { parameters, normLayers } = block
-  const threshold = dropoutThreshold(config.dropout)
   const buffers = createStepBuffers()
-  const imageSize = elementCount(config.imageShape)
-  const common = {
-    block: t,
-    timestep: t - 1,
-    schedule,
-    weightDecay: config.weightDecay,
-    noiseSamples: config.noiseSamples,
-    embeddingDim: embedding.dimension,
-    numClasses: config.numClasses,
-  }
+  const averaged = config.emaDecay > 0
 
   return {
     block: t,
@@ -51,45 +43,45 @@ export function denoisingUnit(t: number, parts: BlockParts): TrainingUnit {
     // Timestep, loss weight and learning rate are inputs, so every block runs the same program.
     programKey: 'denoising-block',
     stepsPerEpoch: (batches) => batches,
-    initialState: (seed) => initialUnitState(parameters, { seed, block: t, normLayers }),
+    initialState: (seed) => initialUnitState(parameters, { seed, block: t, normLayers, averaged }),
     trainingProgram: (batchSize) => trainingProgram(batchSize, parts),
     stepInputs(batch, context) {
+      const { seed, step } = context
       const batchSize = batch.labels.length
-      if (batch.images.length !== batchSize * imageSize) throw new ShapeError('images', batchSize * imageSize, batch.images.length)
-      const inputs: HostTensors = { ...commonStepInputs(batch, context, common, buffers), images: batch.images }
-      inputs['lossWeight'] = Float32Array.of(blockLossWeight(schedule, config.eta, t))
-      maskedLayers(block, config).forEach(({ name, shape }, layer) => {
-        const mask = buffers.array(name, batchSize * elementCount(shape), Uint8Array)
-        fillKeepMask(mask, streamKey(context.seed, purposes.dropout, t, context.step, layer), threshold)
-        inputs[name] = mask
-      })
-      return inputs
+      const latent = { batchSize, noiseSamples: config.noiseSamples, embeddingDim: embedding.dimension }
+      return {
+        images: imageInput(batch, config),
+        labels: labelInput(batch, config.numClasses, buffers),
+        ...latentInputs(seed, { ...latent, alphaBar: schedule.alphaBar[t - 1]!, draw: [t, step] }, buffers),
+        ...maskInputs({ seed, step, block: t }, { layers: block.dropoutLayers, batchSize, config }, buffers),
+        ...adamInputs(config, context),
+        lossWeight: Float32Array.of(blockLossWeight(schedule, config.eta, t)),
+      }
     },
     readMetrics: readScalars,
   }
 }
 
-function trainingProgram(batchSize: number, parts: BlockParts): Program {
+function trainingProgram(batchSize: number, parts: DiscreteParts): Program {
   const { config, block, embedding } = parts
-  if (!Number.isInteger(batchSize) || batchSize < 2) throw new ModelConfigError('batchSize', 'batch norm needs at least 2 images')
+  requireBatchForNorm(batchSize)
   const { parameters, normLayers } = block
   const names = parameters.map(({ name }) => name)
-  const differentiated = names.filter((name) => !block.removedByNorm.includes(name))
-  const masks: Record<string, TensorSpec> = {}
-  for (const { name, shape } of maskedLayers(block, config)) masks[name] = { shape: [batchSize, ...shape], dtype: 'bool' }
 
   return {
-    state: stateSpecs(parameters, normLayers),
+    state: stateSpecs(parameters, { normLayers, averaged: config.emaDecay > 0 }),
     inputs: {
-      ...commonInputSpecs(batchSize, config.noiseSamples, embedding.dimension),
-      images: { shape: [batchSize, ...config.imageShape], dtype: 'float32' },
+      images: imageSpec(batchSize, config),
+      labels: labelSpec(batchSize),
+      ...latentSpecs(batchSize, config.noiseSamples, embedding.dimension),
+      ...maskSpecs({ layers: block.dropoutLayers, batchSize, config }),
+      ...adamInputSpecs(config),
       lossWeight: scalarSpec,
-      ...masks,
     },
     run(state, inputs) {
-      const { loss, others, gradients } = differentiate(state, differentiated, () => blockLoss(state, inputs, parts))
+      const { loss, others, gradients } = differentiate(state, differentiatedNames(block), () => blockLoss(state, inputs, parts))
       const { denoising, accuracy: correct, ...runningStatistics } = others
-      const step = adamwStep(state, names, gradients, readCommonInputs(inputs).optimizer)
+      const step = adamStep(state, names, gradients, { config, inputs })
       return {
         state: { ...step.state, ...runningStatistics },
         outputs: {
@@ -104,42 +96,30 @@ function trainingProgram(batchSize: number, parts: BlockParts): Program {
   }
 }
 
-/** The block's term of Eq. 8 on one batch. Of the weights it sees its own; z_{t−1} comes from the marginal. */
-function blockLoss(state: NamedTensorMap, inputs: NamedTensorMap, { config, block, embedding }: BlockParts): LossResult {
-  const { labels, noise, scales } = readCommonInputs(inputs)
-  const labelEmbedding = embedding.embed(labels)
-  const zPrev = sampleLatent(labelEmbedding, noise, scales)
+/** The block's term of Eq. 8 on one batch. Of the blocks' weights it sees its own; z_{t−1} comes from the marginal. */
+export function blockLoss(state: NamedTensorMap, inputs: NamedTensorMap, { config, block, embedding }: DiscreteParts): LossResult {
+  const labels = inputs['labels'] as Tensor1D
+  const { epsilon, scales } = readLatentInputs(inputs)
+  const labelEmbedding = embedding.embed(state, labels)
+  const zPrev = sampleLatent(labelEmbedding, epsilon, scales)
   const runningStatistics: NamedTensorMap = {}
   const mode = trainingMode(state, inputs, config.dropout, runningStatistics)
   const logits = block.logits(state, inputs['images'] as Tensor4D, zPrev, mode)
-  const denoising = denoisingLoss(embedding.combine(softmax(logits)), labelEmbedding)
+  const target =
+    config.labelSmoothing === 0 ? labelEmbedding : embedding.combine(state, targetRows(labels, config.numClasses, config.labelSmoothing))
+  const denoising = denoisingLoss(embedding.combine(state, softmax(logits)), target)
   return {
     loss: mul(denoising, inputs['lossWeight'] as Scalar),
     others: { denoising, accuracy: accuracy(logits, labels), ...runningStatistics },
   }
 }
 
-function maskedLayers(block: DenoisingBlock, config: ModelConfig): readonly DropoutLayer[] {
-  return dropoutThreshold(config.dropout) === 0 ? [] : block.dropoutLayers
+/** The weights of a block that its loss depends on. */
+export function differentiatedNames(block: DenoisingBlock): string[] {
+  return block.parameters.map(({ name }) => name).filter((name) => !block.removedByNorm.includes(name))
 }
 
-/** Dropout by the masks among the inputs, batch norm by the statistics of the batch; leaves the next running statistics in `runningStatistics`. */
-function trainingMode(state: NamedTensorMap, inputs: NamedTensorMap, rate: number, runningStatistics: NamedTensorMap): BlockMode {
-  return {
-    dropoutScale: dropoutScale(rate),
-    activate(x, layer) {
-      const mask = inputs[layer]
-      return mask ? maskedRelu(x, cast(mask, 'float32') as Tensor4D) : relu(x)
-    },
-    normalize(x, { name, bias }) {
-      const { value, statistics } = batchNorm(x, state[`${name}.scale`] as Tensor1D, state[`${name}.offset`] as Tensor1D)
-      const [meanName, varianceName] = [runningMeanName(name), runningVarianceName(name)]
-      const running = { mean: state[meanName]!, variance: state[varianceName]! }
-      // Batch norm removes the bias of the layer before it, whose gradient is 0: it appears in the running mean alone.
-      const next = updateRunningStatistics(running, statistics, state[bias]!, x.shape[0])
-      runningStatistics[meanName] = next.mean
-      runningStatistics[varianceName] = next.variance
-      return value
-    },
-  }
+/** @throws {ModelConfigError} the batch has no statistics */
+export function requireBatchForNorm(batchSize: number): void {
+  if (!Number.isInteger(batchSize) || batchSize < 2) throw new ModelConfigError('batchSize', 'batch norm needs at least 2 images')
 }

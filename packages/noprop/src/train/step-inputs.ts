@@ -1,89 +1,111 @@
-/** @file The part of a step's inputs that every unit has. */
+/** @file Parts of a step's inputs that several units have. */
 
-import type { HostTensor, HostTensors, TensorSpecs } from '@noprop/engine'
-import type { NamedTensorMap, Scalar, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core'
+import type { HostTensor, HostTensors, TensorSpec, TensorSpecs } from '@noprop/engine'
+import type { NamedTensorMap, Scalar, Tensor3D } from '@tensorflow/tfjs-core'
+import { type DropoutLayer, dropoutThreshold } from '../block/dropout.ts'
+import { elementCount } from '../block/parameters.ts'
 import { ShapeError } from '../errors.ts'
 import type { LatentScales } from '../loss/latent.ts'
-import type { Batch, StepContext } from '../model.ts'
-import { type AdamwInputs, adamwScalars } from '../optimizer/adamw.ts'
-import { fillNormal, purposes, streamKey } from '../random/counter-random.ts'
-import type { NoiseSchedule } from '../schedule/noise-schedule.ts'
+import type { Batch, ModelConfig, StepContext } from '../model.ts'
+import { fillKeepMask, fillNormal, purposes, streamKey } from '../random/counter-random.ts'
 
-const scalar = { shape: [], dtype: 'float32' } as const
+export const scalarSpec: TensorSpec = { shape: [], dtype: 'float32' }
 
-/** Shapes of the labels, the noise and the scalars. */
-export function commonInputSpecs(batchSize: number, noiseSamples: number, embeddingDim: number): TensorSpecs {
-  return {
-    labels: { shape: [batchSize], dtype: 'int32' },
-    noise: { shape: [noiseSamples, batchSize, embeddingDim], dtype: 'float32' },
-    'latent.signal': scalar,
-    'latent.noise': scalar,
-    'optimizer.stepSize': scalar,
-    'optimizer.denominatorOffset': scalar,
-    'optimizer.decay': scalar,
-  }
+export function labelSpec(batchSize: number): TensorSpec {
+  return { shape: [batchSize], dtype: 'int32' }
 }
 
-export const scalarSpec = scalar
-
-export interface CommonInputs {
-  readonly labels: Tensor1D
-  readonly noise: Tensor3D
-  readonly scales: LatentScales
-  readonly optimizer: AdamwInputs
-}
-
-/** The same, as tensors inside the program. */
-export function readCommonInputs(inputs: NamedTensorMap): CommonInputs {
-  return {
-    labels: inputs['labels'] as Tensor1D,
-    noise: inputs['noise'] as Tensor3D,
-    scales: { signal: inputs['latent.signal'] as Scalar, noise: inputs['latent.noise'] as Scalar },
-    optimizer: {
-      stepSize: inputs['optimizer.stepSize'] as Scalar,
-      denominatorOffset: inputs['optimizer.denominatorOffset'] as Scalar,
-      decay: inputs['optimizer.decay'] as Scalar,
-    },
-  }
-}
-
-interface CommonInputOptions {
-  readonly block: number
-  /** the latent that the unit reads is z of this timestep */
-  readonly timestep: number
-  readonly schedule: NoiseSchedule
-  readonly weightDecay: number
-  readonly noiseSamples: number
-  readonly embeddingDim: number
-  readonly numClasses: number
-}
-
-/**
- * Fills the arrays of the common inputs for one step.
- *
- * @throws {ShapeError} a label is not a class of the model
- */
-export function commonStepInputs(batch: Batch, context: StepContext, options: CommonInputOptions, buffers: StepBuffers): HostTensors {
-  const { block, timestep, schedule, weightDecay, noiseSamples, embeddingDim, numClasses } = options
+/** @throws {ShapeError} a label is not a class of the model */
+export function labelInput(batch: Batch, numClasses: number, buffers: StepBuffers): Int32Array {
   const labels = buffers.array('labels', batch.labels.length, Int32Array)
   labels.set(batch.labels)
   const stranger = labels.find((label) => label >= numClasses)
   if (stranger !== undefined) throw new ShapeError('label', `less than ${numClasses}`, stranger)
+  return labels
+}
 
-  const noise = buffers.array('noise', noiseSamples * labels.length * embeddingDim, Float32Array)
-  fillNormal(noise, streamKey(context.seed, purposes.trainingNoise, block, context.step))
+export function imageSpec(batchSize: number, { imageShape }: ModelConfig): TensorSpec {
+  return { shape: [batchSize, ...imageShape], dtype: 'float32' }
+}
 
-  const alphaBar = schedule.alphaBar[timestep]!
-  const { stepSize, denominatorOffset, decay } = adamwScalars({ ...context, weightDecay })
+/** @throws {ShapeError} there are not as many images as labels */
+export function imageInput(batch: Batch, { imageShape }: ModelConfig): Float32Array {
+  const expected = batch.labels.length * elementCount(imageShape)
+  if (batch.images.length !== expected) throw new ShapeError('images', expected, batch.images.length)
+  return batch.images
+}
+
+/** Latents of one timestep: noise [draws, batch, dim], and the shares of label and noise, under names that begin with `prefix`. */
+export function latentSpecs(batchSize: number, noiseSamples: number, embeddingDim: number, prefix = 'latent'): TensorSpecs {
   return {
-    labels,
-    noise,
-    'latent.signal': Float32Array.of(Math.sqrt(alphaBar)),
-    'latent.noise': Float32Array.of(Math.sqrt(1 - alphaBar)),
-    'optimizer.stepSize': Float32Array.of(stepSize),
-    'optimizer.denominatorOffset': Float32Array.of(denominatorOffset),
-    'optimizer.decay': Float32Array.of(decay),
+    [`${prefix}.epsilon`]: { shape: [noiseSamples, batchSize, embeddingDim], dtype: 'float32' },
+    [`${prefix}.signal`]: scalarSpec,
+    [`${prefix}.noise`]: scalarSpec,
   }
+}
+
+interface LatentOptions {
+  readonly batchSize: number
+  readonly noiseSamples: number
+  readonly embeddingDim: number
+  /** ᾱ of the timestep */
+  readonly alphaBar: number
+  /** names the draws, beside the seed */
+  readonly draw: readonly number[]
+  readonly prefix?: string
+}
+
+export function latentInputs(seed: number, options: LatentOptions, buffers: StepBuffers): HostTensors {
+  const { batchSize, noiseSamples, embeddingDim, alphaBar, draw, prefix = 'latent' } = options
+  const epsilon = buffers.array(`${prefix}.epsilon`, noiseSamples * batchSize * embeddingDim, Float32Array)
+  fillNormal(epsilon, streamKey(seed, purposes.trainingNoise, ...draw))
+  return {
+    [`${prefix}.epsilon`]: epsilon,
+    [`${prefix}.signal`]: Float32Array.of(Math.sqrt(alphaBar)),
+    [`${prefix}.noise`]: Float32Array.of(Math.sqrt(1 - alphaBar)),
+  }
+}
+
+/** The same, as tensors inside the program. */
+export function readLatentInputs(inputs: NamedTensorMap, prefix = 'latent'): { epsilon: Tensor3D; scales: LatentScales } {
+  return {
+    epsilon: inputs[`${prefix}.epsilon`] as Tensor3D,
+    scales: { signal: inputs[`${prefix}.signal`] as Scalar, noise: inputs[`${prefix}.noise`] as Scalar },
+  }
+}
+
+interface MaskOptions {
+  readonly layers: readonly DropoutLayer[]
+  readonly batchSize: number
+  readonly config: Pick<ModelConfig, 'dropout' | 'noiseSamples'>
+  /** begins the names of the inputs; the layers' own names follow */
+  readonly prefix?: string
+}
+
+/** Dropout masks: for a layer that sees images one for each, for a layer that sees latents one for each of those. None where nothing is dropped. */
+export function maskSpecs({ layers, batchSize, config, prefix = '' }: MaskOptions): TensorSpecs {
+  if (dropoutThreshold(config.dropout) === 0) return {}
+  const rows = (layer: DropoutLayer) => batchSize * (layer.perDraw ? config.noiseSamples : 1)
+  return Object.fromEntries(layers.map((layer) => [prefix + layer.name, { shape: [rows(layer), ...layer.shape], dtype: 'bool' as const }]))
+}
+
+/** @param position of the step: (block, step) names the draws beside the seed */
+export function maskInputs(
+  context: Pick<StepContext, 'seed' | 'step'> & { readonly block: number },
+  options: MaskOptions,
+  buffers: StepBuffers,
+): HostTensors {
+  const inputs: HostTensors = {}
+  Object.entries(maskSpecs(options)).forEach(([name, { shape }], layer) => {
+    const mask = buffers.array(name, elementCount(shape), Uint8Array)
+    fillKeepMask(
+      mask,
+      streamKey(context.seed, purposes.dropout, context.block, context.step, layer),
+      dropoutThreshold(options.config.dropout),
+    )
+    inputs[name] = mask
+  })
+  return inputs
 }
 
 export interface StepBuffers {
