@@ -5,7 +5,7 @@ import { chainStep } from '../src/chain/chain-step.ts'
 import { drawChainNoise } from '../src/chain/chain-noise.ts'
 import { buildModel, cosineSchedule, ModelConfigError, ShapeError } from '../src/index.ts'
 import { expectAllClose } from './expect-close.ts'
-import { runProgram, syntheticBatch, tinyConfig } from './run-program.ts'
+import { type Call, runChain, runProgram, stepAt, syntheticBatch, tinyConfig } from './run-program.ts'
 
 const model = buildModel(tinyConfig)
 const { blocks, numClasses } = tinyConfig
@@ -16,16 +16,14 @@ const states = new Map<number, HostTensors>(
     let state = unit.initialState(1)
     const program = unit.trainingProgram(8)
     for (let step = 0; step < 5; step++) {
-      state = runProgram(program, state, unit.stepInputs(syntheticBatch(tinyConfig, 8, step), { seed: 1, step, learningRate: 5e-3 })).state
+      state = runProgram(program, state, unit.stepInputs(syntheticBatch(tinyConfig, 8, step), stepAt(step, 1, 5e-3))).state
     }
     return [unit.block, state]
   }),
 )
 
 function predict(images: Float32Array, keys: number[], samples: boolean[], seed = 3) {
-  const chain = model.chain({ batchSize: keys.length, samples })
-  const { outputs } = runProgram(chain.program, chain.weights(states), chain.inputs(images, keys, seed))
-  return chain.read(outputs)
+  return runChain(model.chain({ batchSize: keys.length, samples }), states, { images, keys, seed })
 }
 
 const images = syntheticBatch(tinyConfig, 4).images
@@ -33,8 +31,8 @@ const imageSize = images.length / 4
 const keys = [10, 11, 12, 13]
 
 describe('the chain', () => {
-  it('gives class probabilities for every block, sample and image, and for the head', () => {
-    const { estimates, head } = predict(images, keys, [false, true])
+  it('gives class probabilities for every block, sample and image, and for the head', async () => {
+    const { estimates, head } = await predict(images, keys, [false, true])
     expect(estimates.map((samples) => samples.length)).toEqual(new Array(blocks).fill(2))
     for (const probabilities of [...estimates.flat(), ...head]) {
       expect(probabilities.length).toBe(4 * numClasses)
@@ -46,41 +44,42 @@ describe('the chain', () => {
     }
   })
 
-  it('gives an image the same result in any batch, with and without noise', () => {
-    const together = predict(images, keys, [false, true])
-    const alone = predict(images.slice(2 * imageSize, 3 * imageSize), [12], [false, true])
+  it('gives an image the same result in any batch, with and without noise', async () => {
+    const together = await predict(images, keys, [false, true])
+    const alone = await predict(images.slice(2 * imageSize, 3 * imageSize), [12], [false, true])
     const row = (probabilities: Float32Array) => probabilities.subarray(2 * numClasses, 3 * numClasses)
     together.estimates.forEach((samples, t) => samples.forEach((p, s) => expectAllClose(alone.estimates[t]![s]!, row(p))))
     together.head.forEach((p, s) => expectAllClose(alone.head[s]!, row(p)))
   })
 
-  it('gives a sample the same result whatever other samples run beside it', () => {
-    const beside = predict(images, keys, [false, true, true])
-    const noisy = predict(images, keys, [true])
-    const noiseFree = predict(images, keys, [false])
+  it('gives a sample the same result whatever other samples run beside it', async () => {
+    const beside = await predict(images, keys, [false, true, true])
+    const noisy = await predict(images, keys, [true])
+    const noiseFree = await predict(images, keys, [false])
     expectAllClose(beside.estimates[blocks - 1]![1]!, noisy.estimates[blocks - 1]![0]!)
     expectAllClose(beside.estimates[blocks - 1]![0]!, noiseFree.estimates[blocks - 1]![0]!)
     expect(beside.head[1]).not.toEqual(beside.head[2])
   })
 
-  it('depends on the seed and the key only where there is noise', () => {
-    const base = predict(images, keys, [true, false])
-    const otherSeed = predict(images, keys, [true, false], 4)
-    const otherKeys = predict(images, [20, 21, 22, 23], [true, false])
+  it('depends on the seed and the key only where there is noise', async () => {
+    const base = await predict(images, keys, [true, false])
+    const otherSeed = await predict(images, keys, [true, false], 4)
+    const otherKeys = await predict(images, [20, 21, 22, 23], [true, false])
     for (const other of [otherSeed, otherKeys]) {
       expect(other.head[0]).not.toEqual(base.head[0])
       expect(other.head[1]).toEqual(base.head[1])
     }
-    expect(predict(images, keys, [true, false])).toEqual(base)
+    expect(await predict(images, keys, [true, false])).toEqual(base)
   })
 
-  it('follows Eq. 3 with the weights of each block', () => {
+  it('follows Eq. 3 with the weights of each block', async () => {
     const single = buildModel({ ...tinyConfig, blocks: 1 })
     const unit = single.units[1]!
     const chain = single.chain({ batchSize: 4, samples: [true] })
     const weights = new Map([0, 1].map((block) => [block, single.units[block]!.initialState(1)]))
-    const inputs = chain.inputs(images, keys, 3)
-    const { estimates, head } = chain.read(runProgram(chain.program, chain.weights(weights), inputs).outputs)
+    const calls: Call[] = []
+    const { estimates, head } = await runChain(chain, weights, { images, keys, calls })
+    const { inputs } = calls[0]!
     const { a, b, c } = cosineSchedule(1).chainCoefficients(1)
     const z = estimates[0]![0]!.map((u, i) => a * u + b * inputs['start']![i]! + Math.sqrt(c) * inputs['noise']![i]!)
     const { 'head.kernel': kernel, 'head.bias': bias } = weights.get(0)!
@@ -96,10 +95,13 @@ describe('the chain', () => {
     expect(unit.block).toBe(1)
   })
 
-  it('takes images and draws and nothing that knows the label', () => {
+  it('takes images and draws and nothing that knows the label', async () => {
     const chain = model.chain({ batchSize: 2, samples: [true] })
-    expect(Object.keys(chain.program.inputs).sort()).toEqual(['images', 'noise', 'start'])
-    expect(Object.keys(chain.inputs(images.subarray(0, 2 * imageSize), [0, 1], 1)).sort()).toEqual(['images', 'noise', 'start'])
+    const calls: Call[] = []
+    await runChain(chain, states, { images: images.subarray(0, 2 * imageSize), keys: [0, 1], calls })
+    expect(Object.keys(chain.programs)).toEqual(['chain'])
+    expect(Object.keys(chain.programs['chain']!.inputs).sort()).toEqual(['images', 'noise', 'start'])
+    expect(calls.map(({ inputs }) => Object.keys(inputs).sort())).toEqual([['images', 'noise', 'start']])
   })
 
   it('needs no optimizer state', () => {
@@ -111,20 +113,20 @@ describe('the chain', () => {
     )
     const chain = model.chain({ batchSize: 1, samples: [false] })
     expect(chain.weights(weightsOnly)).toEqual(chain.weights(states))
-    expect(Object.keys(chain.weights(states)).sort()).toEqual(Object.keys(chain.program.state).sort())
+    expect(Object.keys(chain.weights(states)['chain']!).sort()).toEqual(Object.keys(chain.programs['chain']!.state).sort())
   })
 
-  it('leaves no tensor behind', () => {
-    predict(images, keys, [true])
+  it('leaves no tensor behind', async () => {
+    await predict(images, keys, [true])
     const before = tf.memory().numTensors
-    predict(images, keys, [true, false])
+    await predict(images, keys, [true, false])
     expect(tf.memory().numTensors).toBe(before)
   })
 
-  it('refuses what does not fit it', () => {
+  it('refuses what does not fit it', async () => {
     const chain = model.chain({ batchSize: 4, samples: [true] })
-    expect(() => chain.inputs(images.subarray(1), keys, 1)).toThrow(ShapeError)
-    expect(() => chain.inputs(images, [1], 1)).toThrow(ShapeError)
+    await expect(runChain(chain, states, { images: images.subarray(1), keys })).rejects.toThrow(ShapeError)
+    await expect(runChain(chain, states, { images, keys: [1] })).rejects.toThrow(ShapeError)
     expect(() => chain.weights(new Map([[0, states.get(0)!]]))).toThrow(ShapeError)
     expect(() => model.chain({ batchSize: 0, samples: [true] })).toThrow(ModelConfigError)
     expect(() => model.chain({ batchSize: 1, samples: [] })).toThrow(ModelConfigError)

@@ -8,7 +8,9 @@ import { syntheticBatch, tinyConfig } from './run-program.ts'
 const classes = 10
 const config = { ...tinyConfig, blocks: 10, numClasses: classes, dropout: 0 }
 const { units } = buildModel(config)
-const context = { seed: 1, step: 0, learningRate: 1e-3 }
+const context = { seed: 1, step: 0, learningRate: 1e-3, batches: 50 }
+/** The head reads the last latent, a block that of the step before it. */
+const latentOf = (unit: number) => (unit === 0 ? 'last' : 'latent')
 
 /** ᾱ_0 … ᾱ_10 */
 const alphaBar = [0, ...goldenT10.map(([, value]) => value)]
@@ -17,8 +19,8 @@ const timesteps = goldenT10.map(([t]) => t)
 function expectScales(unit: number, timestep: number) {
   const inputs = units[unit]!.stepInputs(syntheticBatch(config, 2), context)
   // The table has six decimals of ᾱ, which leave five of its root.
-  expect(inputs['latent.signal']![0]).toBeCloseTo(Math.sqrt(alphaBar[timestep]!), 5)
-  expect(inputs['latent.noise']![0]).toBeCloseTo(Math.sqrt(1 - alphaBar[timestep]!), 5)
+  expect(inputs[`${latentOf(unit)}.signal`]![0]).toBeCloseTo(Math.sqrt(alphaBar[timestep]!), 5)
+  expect(inputs[`${latentOf(unit)}.noise`]![0]).toBeCloseTo(Math.sqrt(1 - alphaBar[timestep]!), 5)
 }
 
 describe('the golden schedule', () => {
@@ -50,7 +52,10 @@ describe('the latent of a training step', () => {
       const [signal, noise] = [inputs['latent.signal']![0]!, inputs['latent.noise']![0]!]
       return Array.from(inputs['labels']!, (label, row) => ({
         label,
-        z: Float64Array.from({ length: classes }, (__, k) => noise * inputs['noise']![row * classes + k]! + (k === label ? signal : 0)),
+        z: Float64Array.from(
+          { length: classes },
+          (__, k) => noise * inputs['latent.epsilon']![row * classes + k]! + (k === label ? signal : 0),
+        ),
       }))
     }).flat()
   }

@@ -2,11 +2,11 @@
 
 import type { HostTensors } from '@noprop/engine'
 import * as tf from '@tensorflow/tfjs-core'
-import { describe, expect, it } from 'vitest'
-import { buildModel } from '../src/index.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { buildModel, type ChainResult } from '../src/index.ts'
 import { expectAllClose } from './expect-close.ts'
 import { plainLogits, type PlainTraining } from './plain-block.ts'
-import { runProgram, syntheticBatch, tinyConfig, toTensors } from './run-program.ts'
+import { type Call, runChain, runProgram, syntheticBatch, tinyConfig, toTensors } from './run-program.ts'
 
 const { blocks, numClasses, eta, dropout } = tinyConfig
 const model = buildModel(tinyConfig)
@@ -43,13 +43,13 @@ describe('the training step of a block', () => {
       const unit = buildModel({ ...tinyConfig, noiseSamples: draws }).units[t]!
       const program = unit.trainingProgram(batchSize)
       const state = unitStates.get(t)!
-      const inputs = unit.stepInputs(batch, { seed: 4, step: 9, learningRate: 1e-3 })
+      const inputs = unit.stepInputs(batch, { seed: 4, step: 9, learningRate: 1e-3, batches: 50 })
       const found = runProgram(program, state, inputs)
       tf.tidy(() => {
         const masks = toTensors(program.inputs, inputs)
         const u = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), numClasses)
         const targets = tf.tile(u, [draws, 1])
-        const epsilon = tf.tensor2d(inputs['noise'] as Float32Array, [draws * batchSize, numClasses])
+        const epsilon = tf.tensor2d(inputs['latent.epsilon'] as Float32Array, [draws * batchSize, numClasses])
         const z = tf.add(tf.mul(targets, Math.sqrt(alphaBar[t - 1]!)), tf.mul(epsilon, Math.sqrt(1 - alphaBar[t - 1]!))) as tf.Tensor2D
         const training: PlainTraining = { masks, rate: Math.round(dropout * 65536) / 65536, statistics: {} }
         const images = tf.tensor4d(batch.images, [batchSize, ...tinyConfig.imageShape])
@@ -82,7 +82,13 @@ describe('the chain of three blocks', () => {
   const rows = samples.length * images
   const chain = model.chain({ batchSize: images, samples })
   const pixels = syntheticBatch(tinyConfig, images).images
-  const inputs = chain.inputs(pixels, [3, 14, 15, 92], 6)
+  let inputs: HostTensors
+  let result: ChainResult
+  beforeAll(async () => {
+    const calls: Call[] = []
+    result = await runChain(chain, unitStates, { images: pixels, keys: [3, 14, 15, 92], seed: 6, calls })
+    inputs = calls[0]!.inputs
+  })
   const noiseOf = (t: number) => inputs['noise']!.slice((t - 1) * rows * numClasses, t * rows * numClasses) as Float32Array
   const size = images * numClasses
 
@@ -95,7 +101,7 @@ describe('the chain of three blocks', () => {
   })
 
   it('is Eq. 3 over the blocks run one by one, each with its own weights, coefficients and noise', () => {
-    const { estimates, head } = chain.read(runProgram(chain.program, chain.weights(unitStates), inputs).outputs)
+    const { estimates, head } = result
     const compare = (found: readonly Float32Array[], expected: tf.Tensor) => {
       const values = expected.dataSync<'float32'>()
       samples.forEach((_, s) => expectAllClose(found[s]!, values.subarray(s * size, (s + 1) * size), { relative: 1e-5, absolute: 5e-6 }))

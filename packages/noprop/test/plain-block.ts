@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 
 /** Present in training: batch norm then takes the statistics of the batch, and leaves them in `statistics`. */
 export interface PlainTraining {
-  /** 0 and 1, for dropout1 … dropout3 */
+  /** 0 and 1, for image.dropout1 … image.dropout3 */
   readonly masks: tf.NamedTensorMap
   /** share of activations that dropout drops */
   readonly rate: number
@@ -35,9 +35,9 @@ export function plainLogits(state: tf.NamedTensorMap, images: tf.Tensor4D, z: tf
     return tf.add(tf.mul(normal, state[`${layer}.scale`]!), state[`${layer}.offset`]!)
   }
 
-  const layer1 = dropout(pool(tf.relu(convolve(images, 'image.conv1'))), 'dropout1')
-  const layer2 = dropout(tf.relu(convolve(layer1, 'image.conv2')), 'dropout2')
-  const layer3 = dropout(pool(tf.relu(convolve(layer2, 'image.conv3'))), 'dropout3')
+  const layer1 = dropout(pool(tf.relu(convolve(images, 'image.conv1'))), 'image.dropout1')
+  const layer2 = dropout(tf.relu(convolve(layer1, 'image.conv2')), 'image.dropout2')
+  const layer3 = dropout(pool(tf.relu(convolve(layer2, 'image.conv3'))), 'image.dropout3')
   const features = norm(dense(tf.reshape(layer3, [images.shape[0], -1]), 'image.dense'), 'image.norm')
 
   const h = tf.relu(norm(dense(z, 'label.dense1'), 'label.norm1'))

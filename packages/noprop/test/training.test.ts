@@ -4,13 +4,13 @@ import { describe, expect, it, test } from 'vitest'
 import { buildModel, ShapeError, type TrainingUnit } from '../src/index.ts'
 import { cosineSchedule } from '../src/schedule/cosine-schedule.ts'
 import { expectAllClose } from './expect-close.ts'
-import { runProgram, syntheticBatch, tinyConfig, toTensors } from './run-program.ts'
+import { type Call, runChain, runProgram, stepAt, syntheticBatch, tinyConfig, toTensors } from './run-program.ts'
 
 const model = buildModel(tinyConfig)
 const [head, firstBlock, secondBlock, lastBlock] = model.units as [TrainingUnit, TrainingUnit, TrainingUnit, TrainingUnit]
 const batchSize = 6
 const batch = syntheticBatch(tinyConfig, batchSize)
-const at = (step: number, seed = 1, learningRate = 1e-2) => ({ seed, step, learningRate })
+const at = stepAt
 
 interface Trained {
   readonly state: HostTensors
@@ -198,18 +198,21 @@ describe('the units of a model', () => {
     },
   )
 
-  it('are joined by the chain, whose head has a gradient on all of them', () => {
+  it('are joined by the chain, whose head has a gradient on all of them', async () => {
     const { variables, dispose } = assembled()
     const chain = model.chain({ batchSize, samples: [true] })
+    const program = chain.programs['chain']!
+    const calls: Call[] = []
+    await runChain(chain, initialStates(), { images: batch.images, keys: [1, 2, 3, 4, 5, 6], calls })
     tf.tidy(() => {
-      const inputs = toTensors(chain.program.inputs, chain.inputs(batch.images, [1, 2, 3, 4, 5, 6], 1))
-      const weights = toTensors(chain.program.state, chain.weights(initialStates()))
+      const inputs = toTensors(program.inputs, calls[0]!.inputs)
+      const weights = toTensors(program.state, chain.weights(initialStates())['chain']!)
       for (const variable of variables) {
         const name = variable.name.replace('unit0/', '').replace('unit', 'block')
         if (name in weights) weights[name] = variable
       }
       const loss = () => {
-        const { head: probabilities } = chain.program.run(weights, inputs).outputs
+        const { head: probabilities } = program.run(weights, inputs).outputs
         return tf.sum(tf.mul(probabilities!, probabilities!)) as tf.Scalar
       }
       expect(unitsReached(loss, variables)).toEqual(everyUnit)
@@ -229,9 +232,9 @@ describe('the units of a model', () => {
 
   it('write under names of their own in the weights of the chain, which together are all of them', () => {
     const chain = model.chain({ batchSize: 2, samples: [false] })
-    const base = chain.weights(initialStates())
+    const base = chain.weights(initialStates())['chain']!
     const changedBy = everyUnit.map((t) => {
-      const moved = chain.weights(initialStates().set(t, model.units[t]!.initialState(2)))
+      const moved = chain.weights(initialStates().set(t, model.units[t]!.initialState(2)))['chain']!
       return Object.keys(base).filter((name) => String(moved[name]) !== String(base[name]))
     })
     expect(changedBy.flat().sort()).toEqual(Object.keys(base).sort())
@@ -254,10 +257,10 @@ describe('several noise draws per image', () => {
     const single = buildModel({ ...tinyConfig, dropout: 0 }).units[2]!
     const double = buildModel({ ...tinyConfig, dropout: 0, noiseSamples: 2 }).units[2]!
     const inputs = copyInputs(single.stepInputs(batch, at(0)))
-    const noise = inputs['noise'] as Float32Array
+    const noise = inputs['latent.epsilon'] as Float32Array
     const twice = Float32Array.of(...noise, ...noise)
     const one = runProgram(single.trainingProgram(batchSize), single.initialState(1), inputs)
-    const two = runProgram(double.trainingProgram(batchSize), double.initialState(1), { ...inputs, noise: twice })
+    const two = runProgram(double.trainingProgram(batchSize), double.initialState(1), { ...inputs, 'latent.epsilon': twice })
     for (const name of ['denoising_loss', 'accuracy', 'gradient_norm'])
       expectAllClose(two.outputs[name]!, one.outputs[name]!, { relative: 1e-4 })
     const mean = 'batchNorm/image.norm.variance'
@@ -266,18 +269,18 @@ describe('several noise draws per image', () => {
 
   it('are different draws', () => {
     const unit = buildModel({ ...tinyConfig, noiseSamples: 2 }).units[1]!
-    const noise = unit.stepInputs(batch, at(0))['noise'] as Float32Array
+    const noise = unit.stepInputs(batch, at(0))['latent.epsilon'] as Float32Array
     expect(noise.slice(0, noise.length / 2)).not.toEqual(noise.slice(noise.length / 2))
   })
 })
 
 describe('what a step draws', () => {
-  const masks = ['dropout1', 'dropout2', 'dropout3']
+  const masks = ['image.dropout1', 'image.dropout2', 'image.dropout3']
 
   it('differs between steps, blocks and seeds, and is the same when asked again', () => {
     const draw = (unit: TrainingUnit, step: number, seed: number) => {
       const inputs = copyInputs(unit.stepInputs(batch, at(step, seed)))
-      return Object.fromEntries(['noise', ...masks].map((name) => [name, inputs[name]!]))
+      return Object.fromEntries(['latent.epsilon', ...masks].map((name) => [name, inputs[name]!]))
     }
     const drawn = draw(firstBlock, 5, 1)
     expect(draw(firstBlock, 5, 1)).toEqual(drawn)

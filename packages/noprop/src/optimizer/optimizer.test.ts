@@ -2,42 +2,61 @@ import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, it } from 'vitest'
 import { expectAllClose } from '../../test/expect-close.ts'
-import { adamwScalars, adamwStep, optimizerPrefix } from './adamw.ts'
+import type { ModelConfig } from '../model.ts'
+import { adamInputs, adamStep, optimizerPrefix, servedWeights } from './adam.ts'
 import { learningRateAt } from './learning-rate.ts'
+
+type Config = Pick<ModelConfig, 'optimizer' | 'weightDecay' | 'emaDecay'>
 
 interface Options {
   readonly learningRate: number
   readonly weightDecay: number
+  readonly optimizer?: Config['optimizer']
+  readonly emaDecay?: number
 }
 
-/** Runs steps of adamwStep on one weight vector. */
+const configOf = ({ weightDecay, optimizer = 'adamw', emaDecay = 0 }: Options): Config => ({ weightDecay, optimizer, emaDecay })
+
+function scalarInputs(options: Options, step: number): tf.NamedTensorMap {
+  const inputs = adamInputs(configOf(options), { step, learningRate: options.learningRate })
+  return Object.fromEntries(Object.entries(inputs).map(([name, [value]]) => [name, tf.scalar(value!)]))
+}
+
+/** Runs steps of adamStep on one weight vector. */
 function optimize(weight: number[], gradients: number[][], options: Options) {
   return tf.tidy(() => {
     let state: tf.NamedTensorMap = {
       w: tf.tensor1d(weight),
       [`${optimizerPrefix.m}w`]: tf.zeros([weight.length]),
       [`${optimizerPrefix.v}w`]: tf.zeros([weight.length]),
+      ...(options.emaDecay ? { [`${optimizerPrefix.average}w`]: tf.tensor1d(weight) } : {}),
     }
     const history = gradients.map((gradient, step) => {
-      const { stepSize, denominatorOffset, decay } = adamwScalars({ step, ...options })
-      const inputs = { stepSize: tf.scalar(stepSize), denominatorOffset: tf.scalar(denominatorOffset), decay: tf.scalar(decay) }
-      const result = adamwStep(state, ['w'], { w: tf.tensor1d(gradient) }, inputs)
+      const inputs = scalarInputs(options, step)
+      const result = adamStep(state, ['w'], { w: tf.tensor1d(gradient) }, { config: configOf(options), inputs })
       state = result.state
       const read = (tensor: tf.Tensor) => Array.from(tensor.dataSync())
-      return { weight: read(state['w']!), gradientNorm: read(result.gradientNorm)[0]!, updateRatio: read(result.updateRatio)[0]! }
+      return {
+        weight: read(state['w']!),
+        average: options.emaDecay ? read(state[`${optimizerPrefix.average}w`]!) : [],
+        gradientNorm: read(result.gradientNorm)[0]!,
+        updateRatio: read(result.updateRatio)[0]!,
+      }
     })
     return history
   })
 }
 
-/** AdamW as PyTorch's documentation writes it, in double precision. */
-function referenceAdamw(weight: number[], gradients: number[][], { learningRate, weightDecay }: Options): number[][] {
+/** Adam or AdamW as PyTorch's documentation writes it, in double precision. */
+function referenceAdam(weight: number[], gradients: number[][], { learningRate, weightDecay, optimizer }: Options): number[][] {
+  const isDecoupled = optimizer !== 'adam'
   const w = [...weight]
   const m = weight.map(() => 0)
   const v = weight.map(() => 0)
   return gradients.map((gradient, step) => {
-    gradient.forEach((g, i) => {
-      w[i]! -= learningRate * weightDecay * w[i]!
+    gradient.forEach((ofLoss, i) => {
+      const g = isDecoupled ? ofLoss : ofLoss + weightDecay * w[i]!
+      if (isDecoupled) w[i]! -= learningRate * weightDecay * w[i]!
       m[i] = 0.9 * m[i]! + 0.1 * g
       v[i] = 0.999 * v[i]! + 0.001 * g * g
       const mHat = m[i]! / (1 - 0.9 ** (step + 1))
@@ -57,26 +76,29 @@ describe('AdamW', () => {
     expect(history[1]!.weight[0]).toBeCloseTo(0.871467, 5)
   })
 
-  it('follows the published algorithm for a hundred steps', () => {
+  it.each(['adamw', 'adam'] as const)('follows the published algorithm of %s for a hundred steps', (optimizer) => {
     const weight = [0.3, -1.2, 1e-3, 0]
     const gradients = Array.from({ length: 100 }, (_, step) => weight.map((_, i) => Math.sin(step * (i + 1)) * 10 ** (-i * 2)))
-    const options = { learningRate: 2e-3, weightDecay: 1e-2 }
+    const options = { learningRate: 2e-3, weightDecay: 1e-2, optimizer }
     const history = optimize(weight, gradients, options)
-    referenceAdamw(weight, gradients, options).forEach((expected, step) => {
+    referenceAdam(weight, gradients, options).forEach((expected, step) => {
       expectAllClose(history[step]!.weight, expected, { relative: 2e-5, absolute: 2e-6 })
     })
   })
 
-  it('only decays a weight without a gradient', () => {
+  it.each([
+    ['adamw', [1.9, -3.8]],
+    ['adam', [2, -4]],
+  ] as const)('only decays a weight without a gradient with adamw: %s', (optimizer, expected) => {
     tf.tidy(() => {
       const moments = (name: string) => ({ [optimizerPrefix.m + name]: tf.zeros([2]), [optimizerPrefix.v + name]: tf.zeros([2]) })
       const state = { w: tf.tensor1d([2, -4]), u: tf.tensor1d([1, 1]), ...moments('w'), ...moments('u') }
-      const { stepSize, denominatorOffset, decay } = adamwScalars({ step: 0, learningRate: 0.5, weightDecay: 0.1 })
-      const inputs = { stepSize: tf.scalar(stepSize), denominatorOffset: tf.scalar(denominatorOffset), decay: tf.scalar(decay) }
-      const { state: next, gradientNorm } = adamwStep(state, ['w', 'u'], { u: tf.tensor1d([3, 4]) }, inputs)
-      expectAllClose(next['w']!.dataSync(), [1.9, -3.8])
-      expect(Object.keys(next).sort()).toEqual(['optimizer.m/u', 'optimizer.v/u', 'u', 'w'])
-      expect(gradientNorm.dataSync()[0]).toBeCloseTo(5, 5)
+      const options = { learningRate: 0.5, weightDecay: 0.1, optimizer }
+      const gradients = { u: tf.tensor1d([3, 4]) }
+      const result = adamStep(state, ['w', 'u'], gradients, { config: configOf(options), inputs: scalarInputs(options, 0) })
+      expectAllClose((result.state['w'] ?? state.w).dataSync(), [...expected])
+      expect(Object.keys({ ...result.state, w: 0 }).sort()).toEqual(['optimizer.m/u', 'optimizer.v/u', 'u', 'w'])
+      expect(result.gradientNorm.dataSync()[0]).toBeCloseTo(5, 5)
     })
   })
 
@@ -84,6 +106,30 @@ describe('AdamW', () => {
     const [first] = optimize([3, 4], [[6, -8]], { learningRate: 0.1, weightDecay: 0 })
     expect(first!.gradientNorm).toBeCloseTo(10, 5)
     expect(first!.updateRatio).toBeCloseTo(Math.hypot(0.1, 0.1) / 5, 6)
+  })
+})
+
+describe('the moving average of the weights', () => {
+  it('follows them at its rate, faster in the first steps', () => {
+    const gradients = Array.from({ length: 40 }, (_, step) => [Math.cos(step)])
+    const history = optimize([1], gradients, { learningRate: 0.05, weightDecay: 0, emaDecay: 0.6 })
+    let average = 1
+    history.forEach(({ weight, average: found }, step) => {
+      const decay = Math.min(0.6, (1 + step) / (10 + step))
+      average = decay * average + (1 - decay) * weight[0]!
+      expect(found[0]).toBeCloseTo(average, 5)
+    })
+    expect(history[39]!.average[0]).not.toBeCloseTo(history[39]!.weight[0]!, 3)
+  })
+
+  it('predicts in place of the weights, and nothing else of the optimizer does', () => {
+    const one = Float32Array.of(1)
+    const two = Float32Array.of(2)
+    expect(servedWeights({ w: one, 'optimizer.m/w': two, 'optimizer.v/w': two, 'average/w': two, 'batchNorm/n.mean': one })).toEqual({
+      w: two,
+      'batchNorm/n.mean': one,
+    })
+    expect(servedWeights({ w: one, 'optimizer.m/w': two, 'optimizer.v/w': two })).toEqual({ w: one })
   })
 })
 
