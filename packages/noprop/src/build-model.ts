@@ -49,7 +49,6 @@ function discreteParts(config: ModelConfig, embedding: LabelEmbedding): Discrete
 
 function buildDiscreteTimeModel(config: ModelConfig, embedding: LabelEmbedding): BuiltModel {
   const parts = discreteParts(config, embedding)
-  const { block } = parts
   const timesteps = Array.from({ length: config.blocks }, (_, i) => i + 1)
   const isCoupled = embedding.parameters.length > 0
   return {

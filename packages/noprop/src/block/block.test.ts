@@ -17,18 +17,44 @@ registerKernelGradients()
 
 const paper: ModelConfig = { ...tinyConfig, blocks: 10, channels: [32, 64, 128], features: 256, imageShape: [28, 28, 1], numClasses: 10 }
 
+const sets = {
+  MNIST: { imageShape: [28, 28, 1], numClasses: 10 },
+  'CIFAR-10': { imageShape: [32, 32, 3], numClasses: 10 },
+  'CIFAR-100': { imageShape: [32, 32, 3], numClasses: 100 },
+} as const
+
+/** Numbers of weights of one block, from which the paper's table of parameters follows by rounding. */
 test.each([
-  ['MNIST', paper, 919_946],
-  ['CIFAR-10', { ...paper, imageShape: [32, 32, 3] }, 1_215_434],
-  ['CIFAR-100', { ...paper, imageShape: [32, 32, 3], numClasses: 100 }, 1_250_084],
-] as const)("a block of the paper's size has its published number of parameters on %s", (_, config, parameters) => {
-  const model = buildModel(config)
-  const head = config.numClasses * (config.numClasses + 1)
-  expect(model.parameters).toEqual({ total: 10 * parameters + head, perBlock: parameters, shared: head })
-  expect(model.units.map((unit) => unit.parameterCount)).toEqual([head, ...new Array(10).fill(parameters)])
-  const elements = Object.entries(model.units[1]!.initialState(1)).filter(([name]) => !name.includes('/'))
-  expect(elements.reduce((sum, [, values]) => sum + values.length, 0)).toBe(parameters)
-})
+  ['MNIST', 'one-hot', 919_946, '0.92'],
+  ['MNIST', 'learned', 922_506, '0.92'],
+  ['MNIST', 'prototype', 1_401_738, '1.40'],
+  ['CIFAR-10', 'one-hot', 1_215_434, '1.22'],
+  ['CIFAR-10', 'learned', 1_217_994, '1.22'],
+  ['CIFAR-10', 'prototype', 1_992_714, '1.99'],
+  ['CIFAR-100', 'one-hot', 1_250_084, '1.25'],
+  ['CIFAR-100', 'learned', 1_229_604, '1.23'],
+  ['CIFAR-100', 'prototype', 2_004_324, '2.00'],
+] as const)(
+  "a block of the paper's size has its published number of parameters on %s with %s labels",
+  (set, embedding, parameters, millions) => {
+    const config: ModelConfig = { ...paper, ...sets[set], embedding, embeddingDim: 20 }
+    const model = buildModel(config)
+    const { numClasses, imageShape } = sets[set]
+    const dimension = {
+      'one-hot': numClasses,
+      learned: 20,
+      prototype: (imageShape as readonly number[]).reduce((product, n) => product * n, 1),
+    }[embedding]
+    const shared = numClasses * (dimension + 1) + (embedding === 'one-hot' ? 0 : numClasses * dimension)
+    expect(model.parameters).toEqual({ total: 10 * parameters + shared, perBlock: parameters, shared })
+    expect((parameters / 1e6).toFixed(2)).toBe(millions)
+    expect(model.units.filter((unit) => unit.block > 0).map((unit) => unit.parameterCount)).toEqual(new Array(10).fill(parameters))
+    const prototypes = new Float32Array(numClasses * dimension)
+    const state = Object.entries(model.units.at(-1)!.initialState(1, { prototypes })).filter(([name]) => !name.includes('/'))
+    const elements = state.reduce((sum, [, values]) => sum + values.length, 0)
+    expect(elements).toBe(parameters + (embedding === 'one-hot' ? 0 : shared))
+  },
+)
 
 test("the forward pass of the paper's block takes 7.56 million multiply-adds on MNIST, of its layers' 9.22", () => {
   const convolutions = 9 * (24 * 24 * 32 + 10 * 10 * 32 * 64 + 8 * 8 * 64 * 128)
