@@ -23,6 +23,10 @@ export function float(...shape: number[]): TensorSpec {
   return { shape, dtype: 'float32' }
 }
 
+export function bool(...shape: number[]): TensorSpec {
+  return { shape, dtype: 'bool' }
+}
+
 /** Numbers of every sign and size up to `size`, the same at each call; some are exactly 0. */
 export function numbers(length: number, { size = 2, phase = 0 } = {}): Float32Array {
   return Float32Array.from({ length }, (_, i) => (i % 17 === 5 ? 0 : size * Math.sin((i + phase) * 1.7 + Math.sin(i * 0.3))))

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { exportOnnx, type Program, ProgramError } from '../src/index.ts'
 import { reachableNodes } from '../src/graph/graph.ts'
 import { traceProgram } from '../src/trace/trace-program.ts'
@@ -59,4 +59,29 @@ test('the columns of a convolution are made once, for itself and the gradient of
   // 2×4 of 3×5 pixels reach the last pooling, hence 3×5 of 4×6 the last convolution, and 10×14 of 13×16 the first pooling
   expect(columns.map(([, windows]) => windows)).toEqual([10 * 14 * 3, 3 * 5 * 3, 2 * 4 * 4])
   expect(needed.filter(({ op }) => op === 'ConvTranspose')).toHaveLength(2)
+})
+
+describe('a convolution whose channels fill blocks', () => {
+  const layers: Program = {
+    state: {},
+    inputs: { x: float(16, 8, 8, 16), filter1: float(3, 3, 16, 16), bias: float(16), filter2: float(3, 3, 16, 32) },
+    run: (_state, { x, filter1, bias, filter2 }) => {
+      const hidden = tf.relu(tf.add(tf.conv2d(x as tf.Tensor4D, filter1 as tf.Tensor4D, 1, 'valid'), bias!)) as tf.Tensor4D
+      return { state: {}, outputs: { y: tf.conv2d(hidden, filter2 as tf.Tensor4D, 1, 'valid') } }
+    },
+  }
+  const operatorsOf = (channelBlock?: number) => {
+    const { graph, outputs } = traceProgram(layers, { channelBlock })
+    return reachableNodes(graph, outputs.values()).map(({ op }) => op)
+  }
+
+  test('is made of standard operators where the graph is to run anywhere', () => {
+    expect(operatorsOf().filter((op) => op.includes('.'))).toEqual([])
+  })
+
+  test('leaves its result in blocks for the next one, with bias and ReLU', () => {
+    const nodes = operatorsOf(8).filter((op) => op !== 'Reshape' && op !== 'Transpose')
+    const nchwc = (op: string) => `com.microsoft.nchwc.${op}`
+    expect(nodes).toEqual([nchwc('ReorderInput'), nchwc('Conv'), nchwc('Conv'), nchwc('ReorderOutput')])
+  })
 })

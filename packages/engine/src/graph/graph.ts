@@ -42,8 +42,14 @@ export interface ValueSpec {
  */
 export class Graph {
   readonly nodes: GraphNode[] = []
+  readonly channelBlock: number | undefined
   readonly #known = new Map<string, readonly Value[]>()
   #nextId = 0
+
+  /** @param channelBlock channels in a block of the layout in which the device convolves; none where the graph is to run anywhere */
+  constructor(channelBlock?: number) {
+    this.channelBlock = channelBlock
+  }
 
   /** A value that is fed at every run. */
   input(spec: ValueSpec): Value {

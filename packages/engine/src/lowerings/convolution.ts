@@ -5,9 +5,11 @@ import { elementCount } from '../host-tensors.ts'
 import type { Lowerings } from '../trace/lowering.ts'
 import { concat, gemm, pad, padAfter, reshape, slice, transpose } from './build.ts'
 import { canCrop, crop, setCrop, withoutZeroBorder } from './borders.ts'
+import { blockedForm } from './channel-blocks.ts'
+import { convolveInBlocks, filterGradientInBlocks, inputGradientInBlocks } from './convolution-in-blocks.ts'
 
 type Shape4 = [number, number, number, number]
-type ConvInfo = ReturnType<typeof backend_util.computeConv2DInfo>
+export type ConvInfo = ReturnType<typeof backend_util.computeConv2DInfo>
 
 type WindowSize = 'filterHeight' | 'filterWidth' | 'strideHeight' | 'strideWidth' | 'dilationHeight' | 'dilationWidth'
 
@@ -19,10 +21,14 @@ interface ConvAttrs {
   readonly dimRoundingMode?: 'floor' | 'round' | 'ceil'
 }
 
-interface Convolution {
+export interface Convolution {
   readonly x: Value
   readonly filter: Value
   readonly info: ConvInfo
+  /** added to the result, one number per channel */
+  readonly bias?: Value
+  /** whether negative results become 0 */
+  readonly rectified?: boolean
 }
 
 /** Windows of a pooling that tile the image. */
@@ -47,6 +53,8 @@ export const convolutionLowerings: Lowerings = {
   Conv2DBackpropFilter: (graph, { x, dy }, attrs: ConvAttrs & { filterShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs)
     const { part, info } = nonZeroPart(dy!, full)
+    const inBlocks = filterGradientInBlocks(graph, x!, part, info)
+    if (inBlocks) return reshape(graph, inBlocks, attrs.filterShape)
     // a sum over all pixels, so the order does not matter: that of the pooling before saves rearranging
     const { tiles, tile } = untiled.get(part) ?? { tiles: part, tile: pixel }
     return reshape(graph, gemm(graph, columns(graph, x!, info, tile), rowsOf(graph, tiles), { transA: 1 }), attrs.filterShape)
@@ -54,7 +62,7 @@ export const convolutionLowerings: Lowerings = {
   Conv2DBackpropInput: (graph, { dy, filter }, attrs: ConvAttrs & { inputShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
     const { part, info } = nonZeroPart(dy!, full)
-    return transposedConvolution(graph, part, filter!, info)
+    return inputGradientInBlocks(graph, part, filter!, info) ?? transposedConvolution(graph, part, filter!, info)
   },
 }
 
@@ -69,7 +77,7 @@ export function toTiles(graph: Graph, x: Value, tile: Tile): Value {
   const [rows, columns] = [Math.floor(height / tile.height), Math.floor(width / tile.width)]
   const shape = [batch, tile.height * tile.width, rows * columns, channels]
   const made = convolutions.get(x)
-  if (made) {
+  if (made && !blockedForm(x)) {
     const info = withOutputSize(made.info, rows * tile.height, columns * tile.width)
     return reshape(graph, product(graph, { ...made, info }, tile), shape)
   }
@@ -122,7 +130,7 @@ export function requireSquare(op: string, pad: unknown, info: Pick<ConvInfo, Win
 }
 
 function convolve(graph: Graph, convolution: Convolution): Value {
-  const result = reshape(graph, product(graph, convolution, pixel), convolution.info.outShape)
+  const result = convolveInBlocks(graph, convolution) ?? reshape(graph, product(graph, convolution, pixel), convolution.info.outShape)
   convolutions.set(result, convolution)
   setCrop(result, (height, width) => convolve(graph, { ...convolution, info: withOutputSize(convolution.info, height, width) }))
   return result
@@ -228,4 +236,19 @@ function transposedConvolution(graph: Graph, dy: Value, filter: Value, info: Con
   const inputs = [transpose(graph, dy, [0, 3, 1, 2]), transpose(graph, filter, [3, 2, 0, 1])]
   const reached = graph.add('ConvTranspose', inputs, { shape, dtype: 'float32' }, attributes)
   return padAfter(graph, transpose(graph, reached, [0, 2, 3, 1]), inHeight, inWidth)
+}
+
+/** A convolution in blocks plus a number per channel: it is added where the sums are still in registers. */
+export function addBias(graph: Graph, x: Value, bias: Value): Value | undefined {
+  const convolution = convolutions.get(x)
+  if (!convolution || !blockedForm(x) || convolution.bias || convolution.rectified) return undefined
+  const { outChannels } = convolution.info
+  if (elementCount(bias.shape) !== outChannels || bias.shape.at(-1) !== outChannels || bias.shape.length > 4) return undefined
+  return convolve(graph, { ...convolution, bias: reshape(graph, bias, [outChannels]) })
+}
+
+/** The positive part of a convolution in blocks, cut off where the sums are still in registers. */
+export function rectify(graph: Graph, x: Value): Value | undefined {
+  const convolution = convolutions.get(x)
+  return convolution && blockedForm(x) && !convolution.rectified ? convolve(graph, { ...convolution, rectified: true }) : undefined
 }

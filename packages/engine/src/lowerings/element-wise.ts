@@ -4,7 +4,9 @@ import type { Graph, Value, ValueDtype } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
 import { sameShape } from '../host-tensors.ts'
 import { crop, withoutZeroBorder } from './borders.ts'
-import { asNumber, binary, cast, padAfter, unary, where } from './build.ts'
+import { asNumber, padAfter, where } from './build.ts'
+import { binary, cast, unary } from './channel-blocks.ts'
+import { addBias, rectify } from './convolution.ts'
 
 /** Kernels that are one ONNX operator on one tensor `x`. */
 const unaryOps = {
@@ -21,7 +23,6 @@ const unaryOps = {
   Log: 'Log',
   Neg: 'Neg',
   Reciprocal: 'Reciprocal',
-  Relu: 'Relu',
   Sigmoid: 'Sigmoid',
   Sign: 'Sign',
   Sin: 'Sin',
@@ -75,7 +76,7 @@ export const elementWiseLowerings: Lowerings = {
       (graph, { a, b }) =>
         binary(graph, op, a!, b!, 'bool'),
   ),
-  Add: (graph, { a, b }) => (isFill(a!, 0) && fits(b!, a!) ? b! : isFill(b!, 0) && fits(a!, b!) ? a! : binary(graph, 'Add', a!, b!)),
+  Add: (graph, { a, b }) => (isFill(a!, 0) && fits(b!, a!) ? b! : isFill(b!, 0) && fits(a!, b!) ? a! : add(graph, a!, b!)),
   Sub: (graph, { a, b }) => (isFill(b!, 0) && fits(a!, b!) ? a! : binary(graph, 'Sub', a!, b!)),
   Multiply: (graph, { a, b }) => multiply(graph, a!, b!),
   RealDiv: (graph, { a, b }) => (isFill(b!, 1) && fits(a!, b!) ? a! : binary(graph, 'Div', a!, b!)),
@@ -102,6 +103,7 @@ export const elementWiseLowerings: Lowerings = {
     if (!slope) return cast(graph, positive, x!.dtype)
     return where(graph, positive, graph.fill(1, [], x!.dtype), graph.fill(slope, [], x!.dtype))
   },
+  Relu: (graph, { x }) => rectify(graph, x!) ?? unary(graph, 'Relu', x!),
   Relu6: (graph, { x }) => clip(graph, x!, 0, 6),
   Elu: (graph, { x }) => unary(graph, 'Elu', x!),
   Selu: (graph, { x }) =>
@@ -127,6 +129,10 @@ export const elementWiseLowerings: Lowerings = {
     return cast(graph, x!, dtype)
   },
   Select: (graph, { condition, t, e }) => where(graph, condition!, t!, e!),
+}
+
+function add(graph: Graph, a: Value, b: Value): Value {
+  return addBias(graph, a, b) ?? addBias(graph, b, a) ?? binary(graph, 'Add', a, b)
 }
 
 function multiply(graph: Graph, a: Value, b: Value): Value {

@@ -2,7 +2,8 @@ import { util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowering, Lowerings } from '../trace/lowering.ts'
 import { withoutZeroBorder } from './borders.ts'
-import { asNumber, cast, reduce } from './build.ts'
+import { asNumber, cast, reduce, reshape } from './build.ts'
+import { sumOfPixels } from './channel-blocks.ts'
 
 interface ReductionAttrs {
   readonly axis: number | number[]
@@ -38,6 +39,8 @@ function sum(graph: Graph, x: Value, axes: readonly number[], keepDims: boolean)
   if (axes.length === 0) return x
   const part = axes.includes(1) && axes.includes(2) ? withoutZeroBorder(x) : undefined
   const terms = part ?? x
+  const total = axes.join() === '0,1,2' && x.shape.length === 4 ? sumOfPixels(graph, terms) : undefined
+  if (total) return reshape(graph, total, keepDims ? [1, 1, 1, x.shape[3]!] : [x.shape[3]!])
   const node = terms.producer
   const isSquare = node?.op === 'Mul' && node.inputs[0] === node.inputs[1]
   return isSquare && x.dtype === 'float32'

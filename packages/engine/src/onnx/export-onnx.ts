@@ -11,7 +11,7 @@ import { serializeGraph } from './serialize-graph.ts'
  * @throws {ProgramError} two of the names are equal, or the program cannot be expressed
  */
 export function exportOnnx(program: Program, constants: HostTensors = {}): Uint8Array {
-  const { graph, inputs, state, nextState, outputs } = traceProgram(program, constants)
+  const { graph, inputs, state, nextState, outputs } = traceProgram(program, { constants })
   const names = [...inputs.keys(), ...state.keys(), ...outputs.keys()]
   const repeated = names.find((name, i) => names.indexOf(name) !== i)
   if (repeated !== undefined) throw new ProgramError(`An exported model cannot have two tensors with the name ${JSON.stringify(repeated)}`)

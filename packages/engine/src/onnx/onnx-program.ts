@@ -13,9 +13,18 @@ const stateName = (name: string) => `state/${name}`
 const nextName = (name: string) => `next/${name}`
 const outputName = (name: string) => `output/${name}`
 
+export interface OnnxTarget {
+  readonly threads: number
+  readonly channelBlock: number | undefined
+}
+
 /** Traces a program once and compiles it for ONNX Runtime. */
-export async function compileForOnnx(program: Program, options: CompileOptions, threads: number): Promise<CompiledProgram> {
-  const { graph, inputs, state, nextState, outputs } = traceProgram(program, options.constants)
+export async function compileForOnnx(
+  program: Program,
+  options: CompileOptions,
+  { threads, channelBlock }: OnnxTarget,
+): Promise<CompiledProgram> {
+  const { graph, inputs, state, nextState, outputs } = traceProgram(program, { constants: options.constants, channelBlock })
   const model = serializeGraph(
     graph,
     new Map([...rename(inputs, inputName), ...rename(state, stateName)]),

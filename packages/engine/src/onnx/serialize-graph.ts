@@ -1,4 +1,4 @@
-import { type Attribute, constantData, type Graph, reachableNodes, type Value } from '../graph/graph.ts'
+import { type Attribute, constantData, type Graph, type GraphNode, reachableNodes, type Value } from '../graph/graph.ts'
 import { attributeTypes, dataTypes, ModelProto } from './onnx-schema.ts'
 
 /** Operator set 18 is the first whose reductions all take their axes as an input; ONNX Runtime knows it since 1.14. */
@@ -31,18 +31,18 @@ export function serializeGraph(graph: Graph, inputs: NamedValues, outputs: Named
 
   const node = nodes.map(({ op, inputs, attributes, outputs }, index) => ({
     name: `${op}_${index}`,
-    opType: op,
+    ...operatorName(op),
     input: inputs.map((input) => (input ? nameOf(input) : '')),
     output: outputs.map(nameOf),
     attribute: Object.entries(attributes).map(([name, attribute]) => attributeProto(name, attribute)),
   }))
   for (const { input, name } of aliases) {
-    node.push({ name: `Identity_${name}`, opType: 'Identity', input: [nameOf(input)], output: [name], attribute: [] })
+    node.push({ name: `Identity_${name}`, ...operatorName('Identity'), input: [nameOf(input)], output: [name], attribute: [] })
   }
   const model = {
     irVersion,
     producerName: 'noprop-studio',
-    opsetImport: [{ domain: '', version: opsetVersion }],
+    opsetImport: opsetsOf(nodes),
     graph: {
       name: 'program',
       node,
@@ -52,6 +52,17 @@ export function serializeGraph(graph: Graph, inputs: NamedValues, outputs: Named
     },
   }
   return ModelProto.encode(ModelProto.fromObject(model)).finish()
+}
+
+/** `Conv` is ONNX' own; `com.microsoft.nchwc.Conv` is from another domain. */
+function operatorName(op: string): { opType: string; domain: string } {
+  const end = op.lastIndexOf('.')
+  return { opType: op.slice(end + 1), domain: op.slice(0, Math.max(0, end)) }
+}
+
+function opsetsOf(nodes: readonly GraphNode[]): object[] {
+  const domains = new Set(nodes.map(({ op }) => operatorName(op).domain).filter((domain) => domain !== ''))
+  return [{ domain: '', version: opsetVersion }, ...[...domains].map((domain) => ({ domain, version: 1 }))]
 }
 
 function tensorProto(name: string, value: Value): object {

@@ -15,14 +15,20 @@ export interface TracedProgram {
   readonly outputs: ReadonlyMap<string, Value>
 }
 
+export interface TraceOptions {
+  readonly constants?: HostTensors | undefined
+  /** of the device that will run the graph; without it, the graph consists of standard ONNX operators alone */
+  readonly channelBlock?: number | undefined
+}
+
 /**
  * Calls a program once, on symbolic tensors, and returns what it does as a graph.
  *
  * @throws {EngineError} of its kind when the program cannot be expressed; other errors of the program pass through
  */
-export function traceProgram(program: Program, constants: HostTensors = {}): TracedProgram {
+export function traceProgram(program: Program, { constants = {}, channelBlock }: TraceOptions = {}): TracedProgram {
   const specs = checkProgram(program, constants)
-  const graph = new Graph()
+  const graph = new Graph(channelBlock)
   const declare = (specs: TensorSpecs) => new Map(Object.entries(specs).map(([name, spec]) => [name, graph.input(spec)]))
   const inputs = declare(program.inputs)
   const fed = declare(specs.state)
