@@ -7,6 +7,8 @@ export interface ConfigField {
   unit?: string
   /** in place of the schema's own description */
   help?: string
+  /** values that are ours, not the paper's: these choices, or numbers above the one that leaves it out */
+  ours?: readonly string[] | 'above 0' | 'above 1'
   kind: 'integer' | 'number' | 'integers' | 'limit' | 'choice'
 }
 
@@ -31,19 +33,27 @@ interface FieldSchema extends Limits {
 
 export const fieldGroups: FieldGroup[] = [
   {
-    title: 'Network',
+    title: 'Method',
     fields: [
       { name: 'method', label: 'Method', kind: 'choice' },
       { name: 'embedding', label: 'Label embedding', kind: 'choice' },
-      { name: 'blocks', label: 'Blocks', unit: 'T', help: 'Denoising blocks, one after another in the chain', kind: 'integer' },
-      {
-        name: 'channels',
-        label: 'Channels',
-        help: 'Output channels of the three convolutions of a block; the paper has 32, 64, 128',
-        kind: 'integers',
-      },
-      { name: 'features', label: 'Features', kind: 'integer' },
-      { name: 'dropout', label: 'Dropout', kind: 'number' },
+      { name: 'embedding_dim', label: 'Embedding dimension', unit: 'd', help: 'Of the learned embedding', kind: 'integer' },
+      { name: 'embedding_init', label: 'First embedding', kind: 'choice' },
+      { name: 'head', label: 'Head', kind: 'choice' },
+      { name: 'radial_sigma', label: 'Radial sigma', unit: 'σ', help: 'σ of Eq. 16; the paper does not tell its own', kind: 'number' },
+      { name: 'inference_steps', label: 'Inference steps', kind: 'integer' },
+      { name: 'sampler', label: 'Sampler', kind: 'choice' },
+      { name: 'fm_sigma', label: 'Flow sigma', unit: 'σ', help: 'σ of Eq. 11; the paper does not tell its own', kind: 'number' },
+      { name: 'eta', label: 'Eta', unit: 'η', help: 'Weight of the denoising loss, η of Eqs. 8 and 9', kind: 'number' },
+    ],
+  },
+  {
+    title: 'Network',
+    fields: [
+      { name: 'blocks', label: 'Blocks', unit: 'T', help: 'One after another in the chain', kind: 'integer' },
+      { name: 'channels', label: 'Channels', help: 'Output channels of the three convolutions', kind: 'integers' },
+      { name: 'features', label: 'Features', help: 'Width of the fully connected layers', kind: 'integer' },
+      { name: 'dropout', label: 'Dropout', help: 'In the image path', kind: 'number' },
     ],
   },
   {
@@ -52,10 +62,45 @@ export const fieldGroups: FieldGroup[] = [
       { name: 'epochs', label: 'Epochs', kind: 'integer' },
       { name: 'batch_size', label: 'Batch size', unit: 'images', kind: 'integer' },
       { name: 'learning_rate', label: 'Learning rate', kind: 'number' },
-      { name: 'learning_rate_schedule', label: 'Learning rate schedule', kind: 'choice' },
+      {
+        name: 'learning_rate_schedule',
+        label: 'Learning rate schedule',
+        help: 'cosine decays to 0 over the run; the paper mentions no schedule',
+        ours: ['cosine'],
+        kind: 'choice',
+      },
+      { name: 'optimizer', label: 'Optimizer', help: 'adam takes the weight decay into the gradient, adamw apart from it', kind: 'choice' },
       { name: 'weight_decay', label: 'Weight decay', kind: 'number' },
-      { name: 'noise_samples', label: 'Noise samples', unit: 'per image', kind: 'integer' },
-      { name: 'eta', label: 'Eta', unit: 'η', kind: 'number' },
+      {
+        name: 'noise_samples',
+        label: 'Noise samples',
+        unit: 'per image',
+        help: 'Noise draws for each image in a step',
+        ours: 'above 1',
+        kind: 'integer',
+      },
+      {
+        name: 'augmentation',
+        label: 'Augmentation',
+        help: 'Random crops and mirror images of the training images',
+        ours: ['crop', 'flip-crop'],
+        kind: 'choice',
+      },
+      {
+        name: 'ema_decay',
+        label: 'Weight average',
+        unit: 'decay',
+        help: 'Predict with a moving average of the weights; 0: with the weights',
+        ours: 'above 0',
+        kind: 'number',
+      },
+      {
+        name: 'label_smoothing',
+        label: 'Label smoothing',
+        help: 'Share of the target that goes to all classes alike',
+        ours: 'above 0',
+        kind: 'number',
+      },
       { name: 'seed', label: 'Seed', kind: 'integer' },
     ],
   },
@@ -133,6 +178,13 @@ function parseNumber(text: string, integer: boolean, { minimum, exclusiveMinimum
   if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) return { ok: false, message: `More than ${exclusiveMinimum}.` }
   if (maximum !== undefined && value > maximum) return { ok: false, message: `At most ${maximum}.` }
   return { ok: true, value }
+}
+
+/** Whether a value is one that this product offers and the paper does not have. */
+export function isOurs({ ours }: ConfigField, text: string): boolean {
+  if (ours === undefined) return false
+  if (typeof ours === 'string') return Number(text) > Number(ours.slice('above '.length))
+  return ours.includes(text.trim())
 }
 
 export function sameValue(a: RunConfig[keyof RunConfig], b: RunConfig[keyof RunConfig]): boolean {

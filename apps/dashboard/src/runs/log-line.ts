@@ -1,6 +1,6 @@
-import type { RunEvent } from '@noprop/contract'
+import type { Method, RunEvent } from '@noprop/contract'
+import { unitLabel } from '../methods/methods.ts'
 import { formatBytes, formatInteger, formatPercent } from '../shared/format.ts'
-import { blockLabel } from './metric-charts.ts'
 
 export interface LogLine {
   level: 'info' | 'warn' | 'error'
@@ -9,7 +9,7 @@ export interface LogLine {
 }
 
 /** An event as a line of the log. Metrics and progress have their own places on the page, and no line. */
-export function logLine(event: RunEvent): LogLine {
+export function logLine(event: RunEvent, method: Method): LogLine {
   switch (event.type) {
     case 'status':
       return {
@@ -27,13 +27,13 @@ export function logLine(event: RunEvent): LogLine {
       return {
         level: 'info',
         kind: 'block',
-        text: `${blockLabel(event.block)} begins epoch ${event.epoch} at step ${formatInteger(event.step)} on trainer ${event.trainer}, pid ${event.pid}`,
+        text: `${unitLabel(method, event.block)} begins epoch ${event.epoch} at step ${formatInteger(event.step)} on trainer ${event.trainer}, pid ${event.pid}`,
       }
     case 'checkpoint_saved':
       return {
         level: 'info',
         kind: 'checkpoint',
-        text: `${blockLabel(event.block)}, epoch ${event.epoch}: ${formatBytes(event.size_bytes)}, sha256 ${event.sha256.slice(0, 12)}`,
+        text: `${unitLabel(method, event.block)}, epoch ${event.epoch}: ${formatBytes(event.size_bytes)}, sha256 ${event.sha256.slice(0, 12)}`,
       }
     case 'evaluation_completed':
       return {

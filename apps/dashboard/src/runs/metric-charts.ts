@@ -1,7 +1,9 @@
+import type { Method, RunConfig } from '@noprop/contract'
 import type { ChartLine } from '../charts/LineChart.svelte'
 import { rampColors, rampDash } from '../charts/palette.ts'
 import type { Points } from '../charts/series.ts'
 import { smoothed } from '../charts/smoothing.ts'
+import { methods, unitLabel } from '../methods/methods.ts'
 import { formatDuration, formatInteger, formatNumber, formatPercentShort } from '../shared/format.ts'
 import type { MetricStore } from './metric-store.ts'
 
@@ -13,58 +15,119 @@ export interface MetricChart {
   format: (value: number) => string
   /** a logarithmic axis is offered; what the chart starts with */
   axis?: 'linear' | 'log'
-  /** shown only once there are points */
-  optional?: boolean
 }
 
-export const metricCharts: readonly MetricChart[] = [
-  {
-    name: 'denoising_loss',
-    title: 'Denoising loss',
-    note: 'Squared distance to the label embedding',
-    format: formatNumber,
-    axis: 'linear',
-  },
-  {
-    name: 'accuracy',
-    title: 'Accuracy',
-    note: "Each block's own guess, on its training batches",
-    format: formatPercentShort,
-  },
-  { name: 'weighted_loss', title: 'Weighted loss', note: 'Denoising loss times the SNR gain of Eq. 8', format: formatNumber, axis: 'log' },
-  {
-    name: 'gradient_norm',
-    title: 'Gradient norm',
-    note: 'Inside the block; none crosses to another',
-    format: formatNumber,
-    axis: 'linear',
-  },
-  { name: 'update_ratio', title: 'Update ratio', note: 'Size of an update over size of the weights', format: formatNumber },
-  { name: 'step_seconds', title: 'Time of a step', note: 'Compute time of one optimizer step', format: formatDuration },
-  {
-    name: 'cross_entropy',
-    title: 'Cross-entropy of the head',
-    note: 'The shared classifier head on z_T',
-    format: formatNumber,
-    axis: 'linear',
-    optional: true,
-  },
-  { name: 'images_per_second', title: 'Images per second', note: 'Through one block', format: formatInteger, optional: true },
-  { name: 'learning_rate', title: 'Learning rate', note: 'As scheduled', format: formatNumber, optional: true },
-]
+type Kind = Pick<RunConfig, 'method' | 'embedding'>
+
+/** Metrics that are known by name, in the order of their charts. What a metric means may depend on the method. */
+function knownCharts({ method, embedding }: Kind): MetricChart[] {
+  const { oneNetwork } = methods[method]
+  const oneLoss = method === 'backprop' || method === 'adjoint'
+  return [
+    {
+      name: 'denoising_loss',
+      title: 'Denoising loss',
+      note: method === 'noprop-fm' ? 'Squared distance to the velocity from noise to label' : 'Squared distance to the label embedding',
+      format: formatNumber,
+      axis: 'linear',
+    },
+    {
+      name: 'cross_entropy',
+      title: oneLoss ? 'Cross-entropy' : 'Cross-entropy of the head',
+      note: oneLoss ? 'Of the class at the end of the chain: the loss that trains everything' : crossEntropyOf(method),
+      format: formatNumber,
+      axis: 'linear',
+    },
+    { name: 'accuracy', title: 'Accuracy', note: `${ownGuess(method, oneNetwork)}, on the training batches`, format: formatPercentShort },
+    { name: 'loss', title: 'Loss', note: 'What training minimises', format: formatNumber, axis: 'linear' },
+    {
+      name: 'weighted_loss',
+      title: 'Weighted loss',
+      note: method === 'noprop-ct' ? "Denoising loss times the SNR's slope, Eq. 9" : 'Denoising loss times the SNR gain of Eq. 8',
+      format: formatNumber,
+      axis: 'log',
+    },
+    { name: 'kl', title: 'KL of z_0', note: 'Divergence of the noisy end from the prior', format: formatNumber, axis: 'linear' },
+    {
+      name: 'gradient_norm',
+      title: 'Gradient norm',
+      note: gradientReach(method, embedding, oneNetwork),
+      format: formatNumber,
+      axis: 'linear',
+    },
+    { name: 'update_ratio', title: 'Update ratio', note: 'Size of an update over size of the weights', format: formatNumber },
+    { name: 'step_seconds', title: 'Time of a step', note: 'Compute time of one optimizer step', format: formatDuration },
+    {
+      name: 'images_per_second',
+      title: 'Images per second',
+      note: oneNetwork ? 'Through the network' : 'Through one block',
+      format: formatInteger,
+    },
+    { name: 'learning_rate', title: 'Learning rate', note: 'As scheduled', format: formatNumber },
+  ]
+}
+
+function crossEntropyOf(method: Method): string {
+  return method === 'noprop-fm' ? 'The classifier head on the estimate of z_1' : 'The shared classifier head on z_T'
+}
+
+function ownGuess(method: Method, oneNetwork: boolean): string {
+  if (!oneNetwork) return "Each block's own guess"
+  return methods[method].chainOf === 'step' && !methods[method].baseline ? 'Guess at the times that were drawn' : 'At the end of the chain'
+}
+
+function gradientReach(method: Method, embedding: RunConfig['embedding'], oneNetwork: boolean): string {
+  if (method === 'backprop') return 'Of all blocks together'
+  if (oneNetwork) return 'Of the whole network'
+  return method === 'noprop-dt' && embedding !== 'one-hot'
+    ? 'Of the block itself, without what is shared'
+    : 'Inside the block; none crosses to another'
+}
+
+/** What a run is expected to report, before it has. */
+const expectedNames: Readonly<Record<'noprop' | 'baseline', readonly string[]>> = {
+  noprop: ['denoising_loss', 'accuracy', 'weighted_loss', 'gradient_norm', 'update_ratio', 'step_seconds'],
+  baseline: ['cross_entropy', 'accuracy', 'gradient_norm', 'update_ratio', 'step_seconds'],
+}
+
+/** The charts of a run: of what it has reported, known metrics first; before that, of what is to be expected. */
+export function chartsOf(metrics: MetricStore, config: Kind): MetricChart[] {
+  const reported = metrics.names()
+  const names = new Set(reported.length > 0 ? reported : expectedNames[methods[config.method].baseline ? 'baseline' : 'noprop'])
+  const known = knownCharts(config)
+  const charts = known.filter(({ name }) => names.has(name) || metrics.lines(name).length > 0)
+  const others = [...names].filter((name) => !known.some((chart) => chart.name === name))
+  return [...charts, ...others.map((name): MetricChart => ({ name, title: titleOf(name), note: '', format: formatNumber, axis: 'linear' }))]
+}
+
+/** `positive_goodness` → `Positive goodness` */
+function titleOf(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ')
+}
 
 export const blockKey = (block: number) => `block-${block}`
-export const blockLabel = (block: number) => (block === 0 ? 'Head' : `Block ${block}`)
 
-/** Colour and dash of each unit of a run: a ramp for blocks 1…T, plain ink for the shared head. */
-export function unitStyles(blocks: number, dark: boolean): { block: number; color: string; dash: number[] | undefined }[] {
-  const colors = rampColors(blocks, dark)
-  const units = colors.map((color, index) => ({ block: index + 1, color, dash: rampDash(index, blocks) }))
-  return [...units, { block: 0, color: dark ? '#c3c9d2' : '#4d5562', dash: [2, 3] }]
+export interface UnitStyle {
+  block: number
+  color: string
+  dash: number[] | undefined
+}
+
+/** Colour and dash of each unit of a run: a ramp for the blocks, plain ink for the shared head. */
+export function unitStyles(units: readonly number[], dark: boolean): UnitStyle[] {
+  const count = units.filter((block) => block !== 0).length
+  const colors = rampColors(count, dark)
+  return units.map((block, index) =>
+    block === 0
+      ? { block, color: dark ? '#c3c9d2' : '#4d5562', dash: [2, 3] }
+      : { block, color: colors[index]!, dash: rampDash(index, count) },
+  )
 }
 
 export interface LineOptions {
-  blocks: number
+  method: Method
+  /** what is trained on its own, see unitsOf */
+  units: readonly number[]
   dark: boolean
   /** 0 … below 1 */
   smoothing: number
@@ -75,14 +138,15 @@ export interface LineOptions {
  * Lines of one metric, a line for each unit that has it.
  * The head is updated once for each block and batch, so T times as often as a block: its steps are drawn divided by T.
  */
-export function linesOf(metrics: MetricStore, name: string, { blocks, dark, smoothing, hidden }: LineOptions): ChartLine[] {
+export function linesOf(metrics: MetricStore, name: string, { method, units, dark, smoothing, hidden }: LineOptions): ChartLine[] {
   const lines = new Map(metrics.lines(name))
-  return unitStyles(blocks, dark).flatMap(({ block, color, dash }) => {
+  const blocks = units.filter((block) => block !== 0).length
+  return unitStyles(units, dark).flatMap(({ block, color, dash }) => {
     const line = lines.get(block)
     if (!line) return []
     const key = blockKey(block)
     const points = block === 0 ? dividedSteps(line, blocks) : line
-    return [{ key, label: blockLabel(block), color, dash, points: smoothed(points, smoothing), hidden: hidden.has(key) }]
+    return [{ key, label: unitLabel(method, block), color, dash, points: smoothed(points, smoothing), hidden: hidden.has(key) }]
   })
 }
 

@@ -17,6 +17,11 @@ export class MetricStore {
     for (const [name, value] of Object.entries(event.values)) this.#line(name, event.block).add(event.step, value)
   }
 
+  /** Names of the metrics that a block or network has reported, in the order in which they came first; what the head alone reports is left out. */
+  names(): string[] {
+    return [...this.#lines].filter(([, lines]) => [...lines.keys()].some((block) => block !== 0)).map(([name]) => name)
+  }
+
   /** Lines of one metric by block, in the order of the blocks; the shared head (block 0) last. */
   lines(name: string): [block: number, line: GrowingSeries][] {
     return [...(this.#lines.get(name) ?? [])].sort(([a], [b]) => (a || Infinity) - (b || Infinity))
