@@ -1,16 +1,21 @@
 import { classifierHead } from './block/classifier-head.ts'
-import { denoisingBlock } from './block/denoising-block.ts'
+import { type BlockConfig, denoisingBlock } from './block/denoising-block.ts'
 import { countParameters, elementCount } from './block/parameters.ts'
+import { timeConditionedNetwork } from './block/time-conditioned-network.ts'
+import { continuousChain, continuousPlan } from './chain/continuous-chain.ts'
+import { type ContinuousSampler, continuousTimeSampler } from './chain/continuous-sampler.ts'
 import { discreteChain } from './chain/discrete-chain.ts'
 import type { LabelEmbedding } from './embedding/label-embedding.ts'
 import { oneHotEmbedding } from './embedding/one-hot.ts'
 import { embeddingInit, trainedEmbedding } from './embedding/trained-embedding.ts'
 import type { Method, Model, ModelConfig } from './model.ts'
 import { cosineSchedule } from './schedule/cosine-schedule.ts'
+import { continuousTimeObjective } from './train/continuous-time-objective.ts'
+import { type ContinuousObjective, continuousUnit } from './train/continuous-unit.ts'
 import { coupledUnit, sharedParameters } from './train/coupled-unit.ts'
 import { denoisingUnit } from './train/denoising-unit.ts'
 import { headUnit } from './train/head-unit.ts'
-import type { DiscreteParts } from './train/model-parts.ts'
+import type { ContinuousParts, DiscreteParts } from './train/model-parts.ts'
 import { validateModelConfig } from './validate-model-config.ts'
 
 const embeddings: Record<ModelConfig['embedding'], (config: ModelConfig) => LabelEmbedding> = {
@@ -23,6 +28,10 @@ type BuiltModel = Omit<Model, 'config' | 'needsPrototypes'>
 
 const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbedding) => BuiltModel>> = {
   'noprop-dt': buildDiscreteTimeModel,
+  'noprop-ct': (config, embedding) => {
+    const parts = continuousParts(config, embedding)
+    return buildContinuousModel(parts, continuousTimeObjective(parts), continuousTimeSampler(parts))
+  },
 }
 
 /**
@@ -36,12 +45,16 @@ export function buildModel(config: ModelConfig): Model {
   return { config, needsPrototypes, ...methods[config.method]!(config, embeddings[config.embedding](config)) }
 }
 
+function blockConfig(config: ModelConfig, embedding: LabelEmbedding): BlockConfig {
+  return { ...config, embeddingDim: embedding.dimension, latentIsImage: config.embedding === 'prototype' }
+}
+
 /** The parts of a network of discrete time. */
 function discreteParts(config: ModelConfig, embedding: LabelEmbedding): DiscreteParts {
   return {
     config,
     embedding,
-    block: denoisingBlock({ ...config, embeddingDim: embedding.dimension, latentIsImage: config.embedding === 'prototype' }),
+    block: denoisingBlock(blockConfig(config, embedding)),
     head: classifierHead(config, embedding),
     schedule: cosineSchedule(config.blocks),
   }
@@ -67,5 +80,29 @@ function discreteFacts(parts: DiscreteParts): Pick<Model, 'parameters' | 'flopsP
     parameters: { total: shared + config.blocks * perBlock, perBlock, shared },
     flopsPerImage: 2 * block.multiplyAdds,
     reportedSteps: Array.from({ length: config.blocks }, (_, i) => i + 1),
+  }
+}
+
+/** The parts of a network of continuous time. */
+function continuousParts(config: ModelConfig, embedding: LabelEmbedding): ContinuousParts {
+  return {
+    config,
+    embedding,
+    network: timeConditionedNetwork(blockConfig(config, embedding)),
+    head: classifierHead(config, embedding),
+  }
+}
+
+/** One network for all times, which learns as a whole: none of its parts is a unit of its own. */
+function buildContinuousModel(parts: ContinuousParts, objective: ContinuousObjective, sampler: ContinuousSampler): BuiltModel {
+  const { network } = parts
+  const total = countParameters(objective.parameters)
+  const perBlock = countParameters([...network.imageParameters, ...network.stepParameters])
+  return {
+    units: [continuousUnit(objective, parts)],
+    parameters: { total, perBlock, shared: total - perBlock },
+    flopsPerImage: 2 * network.multiplyAdds,
+    reportedSteps: continuousPlan(parts.config).reported,
+    chain: (options) => continuousChain(options, parts, sampler),
   }
 }

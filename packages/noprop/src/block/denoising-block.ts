@@ -1,9 +1,10 @@
 /** @file The denoising block û(z, x): it predicts the class from a noisy latent and the image. */
 
-import { add, matMul, type NamedTensorMap, relu, reshape, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core'
+import { add, type NamedTensorMap, relu, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core'
 import type { BlockMode } from './block-mode.ts'
 import type { DropoutLayer } from './dropout.ts'
-import { imagePath } from './image-path.ts'
+import { imagePath, latentImagePath, type LatentPath } from './image-path.ts'
+import { addToEveryDraw, linear, product } from './linear.ts'
 import { dense, norm, type NormLayer, type ParameterSpec } from './parameters.ts'
 
 export interface DenoisingBlock {
@@ -64,25 +65,14 @@ export function denoisingBlock(config: BlockConfig): DenoisingBlock {
       const joined = addToEveryDraw(product(label.apply(weights, z, mode), weights, 'fusion.dense1.labelKernel'), fromImage)
       const fused = relu(mode.normalize(joined, norms.fusion1))
       const last = relu(mode.normalize(product(fused, weights, 'fusion.dense2.kernel'), norms.fusion2))
-      return add(product(last, weights, 'fusion.dense3.kernel'), weights['fusion.dense3.bias']!)
+      return linear(last, weights, 'fusion.dense3')
     },
   }
 }
 
-function product(x: Tensor2D, weights: NamedTensorMap, kernel: string): Tensor2D {
-  return matMul(x, weights[kernel] as Tensor2D)
-}
-
-interface LabelPath {
-  readonly parameters: readonly ParameterSpec[]
-  readonly normLayers: readonly NormLayer[]
-  readonly dropoutLayers: readonly DropoutLayer[]
+interface LabelPath extends LatentPath {
   /** name of the batch norm that ends it */
   readonly lastNorm: string
-  /** multiply-adds for one latent */
-  readonly multiplyAdds: number
-  /** latents [rows, embeddingDim] → features [rows, features] */
-  apply(weights: NamedTensorMap, z: Tensor2D, mode: BlockMode): Tensor2D
 }
 
 /** FC → BN → ReLU = h, then h + [FC → BN → ReLU → FC → BN](h). */
@@ -113,23 +103,8 @@ function vectorLabelPath({ features, embeddingDim }: BlockConfig): LabelPath {
   }
 }
 
-/** A latent as long as an image has pixels is an image, and passes through an image path of its own. */
 function imageLabelPath(config: BlockConfig): LabelPath {
-  const path = imagePath({ ...config, prefix: 'label' })
-  return {
-    parameters: path.parameters,
-    normLayers: path.normLayers,
-    dropoutLayers: path.dropoutLayers.map((layer) => ({ ...layer, perDraw: true })),
-    lastNorm: 'label.norm',
-    multiplyAdds: path.multiplyAdds,
-    apply: (weights, z, mode) => path.apply(weights, reshape(z, [-1, ...config.imageShape]) as Tensor4D, mode),
-  }
-}
-
-/** Rows of x [draws·batch, n] plus the row of y [batch, n] of the same image. */
-function addToEveryDraw(x: Tensor2D, y: Tensor2D): Tensor2D {
-  const [batch, n] = y.shape
-  return reshape(add(reshape(x, [-1, batch, n]), y), [-1, n])
+  return { ...latentImagePath(config, 'batch-norm'), lastNorm: 'label.norm' }
 }
 
 /**

@@ -96,6 +96,27 @@ export function imagePath({ imageShape, channels, features, prefix = 'image', en
   }
 }
 
+/** What a label path must have. */
+export interface LatentPath {
+  readonly parameters: readonly ParameterSpec[]
+  readonly normLayers: readonly NormLayer[]
+  readonly dropoutLayers: readonly DropoutLayer[]
+  /** multiply-adds for one latent */
+  readonly multiplyAdds: number
+  /** latents [rows, embeddingDim] → features [rows, features] */
+  apply(weights: NamedTensorMap, z: Tensor2D, mode: BlockMode): Tensor2D
+}
+
+/** A latent as long as an image has pixels is an image, and passes through an image path of its own. */
+export function latentImagePath(config: ImagePathConfig, ending: 'batch-norm' | 'relu'): LatentPath {
+  const path = imagePath({ ...config, prefix: 'label', ending })
+  return {
+    ...path,
+    dropoutLayers: path.dropoutLayers.map((layer) => ({ ...layer, perDraw: true })),
+    apply: (weights, z, mode) => path.apply(weights, reshape(z, [-1, ...config.imageShape]) as Tensor4D, mode),
+  }
+}
+
 /** Length of one side of each layer's output, as far as it reaches a feature. */
 interface Sides {
   readonly image: number

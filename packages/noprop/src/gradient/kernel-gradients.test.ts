@@ -1,6 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, it, test } from 'vitest'
+import { expectAllClose } from '../../test/expect-close.ts'
 import { differentiate } from '../train/differentiate.ts'
 import { registerKernelGradients } from './kernel-gradients.ts'
 
@@ -53,6 +54,39 @@ test.each([
     )
   })
   expect(found).toEqual([0.5, -1].map((x) => sign * 3 + 1 + sign * 2 * x))
+})
+
+describe('the gradient of an element-wise kernel', () => {
+  const logistic = (x: number) => 1 / (1 + Math.exp(-x))
+
+  it.each<[string, (x: tf.Tensor) => tf.Tensor, (x: number) => number]>([
+    ['neg', tf.neg, () => -1],
+    ['square', tf.square, (x) => 2 * x],
+    ['exp', tf.exp, Math.exp],
+    ['tanh', tf.tanh, (x) => 1 - Math.tanh(x) ** 2],
+    ['sigmoid', tf.sigmoid, (x) => logistic(x) * (1 - logistic(x))],
+    ['softplus', tf.softplus, logistic],
+    ['sqrt', (x) => tf.sqrt(tf.add(x, 3)), (x) => 0.5 / Math.sqrt(x + 3)],
+    ['log', (x) => tf.log(tf.add(x, 3)), (x) => 1 / (x + 3)],
+    ['log1p', (x) => tf.log1p(tf.add(x, 3)), (x) => 1 / (x + 4)],
+    ['a quotient of its own parts', (x) => tf.div(x, tf.add(x, 3)), (x) => 3 / (x + 3) ** 2],
+    ['tanh of tanh', (x) => tf.tanh(tf.tanh(x)), (x) => (1 - Math.tanh(Math.tanh(x)) ** 2) * (1 - Math.tanh(x) ** 2)],
+  ])('is right for %s', (_, f, slope) => {
+    expectAllClose(gradientOfSum(f), point.map(slope))
+  })
+
+  it('of a quotient is summed over the axes along which an operand was broadcast', () => {
+    const [numerator, denominator] = [
+      [1, 2, 3, 4],
+      [2, -4],
+    ]
+    const [da, db] = tf.tidy(() => {
+      const run = tf.grads((a: tf.Tensor, b: tf.Tensor) => tf.sum(tf.div(a, b)))
+      return run([tf.tensor2d(numerator!, [2, 2]), tf.tensor1d(denominator!)]).map((gradient) => Array.from(gradient.dataSync()))
+    }) as [number[], number[]]
+    expectAllClose(da, [0.5, -0.25, 0.5, -0.25])
+    expectAllClose(db, [-(1 + 3) / 4, -(2 + 4) / 16])
+  })
 })
 
 describe('differentiate', () => {

@@ -5,7 +5,9 @@
  */
 
 import {
+  add,
   broadcast_util,
+  div,
   engine,
   type GradConfig,
   matMul,
@@ -16,7 +18,9 @@ import {
   pad,
   registerGradient,
   reshape,
+  sigmoid,
   slice_util,
+  square,
   step,
   sub,
   sum,
@@ -55,6 +59,30 @@ const multiplyGradient = gradient('Multiply', { inputsToSave: ['a', 'b'] }, (dy,
   a: () => unbroadcast(mul(dy, b!), a!),
   b: () => unbroadcast(mul(dy, a!), b!),
 }))
+
+const divideGradient = gradient('RealDiv', { inputsToSave: ['a', 'b'] }, (dy, [a, b]) => ({
+  a: () => unbroadcast(div(dy, b!), a!),
+  b: () => unbroadcast(neg(div(mul(dy, a!), square(b!))), b!),
+}))
+
+const negativeGradient = gradient('Neg', {}, (dy) => ({ x: () => neg(dy) }))
+
+const squareGradient = gradient('Square', { inputsToSave: ['x'] }, (dy, [x]) => ({ x: () => mul(dy, mul(x!, 2)) }))
+
+const squareRootGradient = gradient('Sqrt', { outputsToSave: [true] }, (dy, [y]) => ({ x: () => div(dy, mul(y!, 2)) }))
+
+const exponentialGradient = gradient('Exp', { outputsToSave: [true] }, (dy, [y]) => ({ x: () => mul(dy, y!) }))
+
+const logarithmGradient = gradient('Log', { inputsToSave: ['x'] }, (dy, [x]) => ({ x: () => div(dy, x!) }))
+
+/** log(1 + x) */
+const shiftedLogarithmGradient = gradient('Log1p', { inputsToSave: ['x'] }, (dy, [x]) => ({ x: () => div(dy, add(x!, 1)) }))
+
+const tanhGradient = gradient('Tanh', { outputsToSave: [true] }, (dy, [y]) => ({ x: () => mul(dy, sub(1, square(y!))) }))
+
+const sigmoidGradient = gradient('Sigmoid', { outputsToSave: [true] }, (dy, [y]) => ({ x: () => mul(dy, mul(y!, sub(1, y!))) }))
+
+const softplusGradient = gradient('Softplus', { inputsToSave: ['x'] }, (dy, [x]) => ({ x: () => mul(dy, sigmoid(x!)) }))
 
 const squaredDifferenceGradient = gradient('SquaredDifference', { inputsToSave: ['a', 'b'] }, (dy, [a, b]) => {
   const slope = () => mul(dy, mul(sub(a!, b!), 2))
@@ -124,6 +152,16 @@ const gradients = [
   addGradient,
   subtractGradient,
   multiplyGradient,
+  divideGradient,
+  negativeGradient,
+  squareGradient,
+  squareRootGradient,
+  exponentialGradient,
+  logarithmGradient,
+  shiftedLogarithmGradient,
+  tanhGradient,
+  sigmoidGradient,
+  softplusGradient,
   squaredDifferenceGradient,
   sumGradient,
   reshapeGradient,

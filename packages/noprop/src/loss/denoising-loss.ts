@@ -1,4 +1,4 @@
-import { mul, reshape, type Scalar, squaredDifference, sum, type Tensor2D } from '@tensorflow/tfjs-core'
+import { mul, reshape, type Scalar, squaredDifference, sum, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core'
 import type { NoiseSchedule } from '../schedule/noise-schedule.ts'
 
 /**
@@ -19,4 +19,10 @@ export function denoisingLoss(estimate: Tensor2D, labelEmbedding: Tensor2D): Sca
   const [batch, dimension] = labelEmbedding.shape
   const byDraw = reshape(estimate, [-1, batch, dimension])
   return mul(sum(squaredDifference(byDraw, labelEmbedding)), 1 / estimate.shape[0]) as Scalar
+}
+
+/** ‖x − y‖² of every row: x [draws·batch, d], draw by draw, against y [batch, d] or [draws, batch, d]: [draws, batch]. */
+export function squaredDistances(x: Tensor2D, y: Tensor): Tensor2D {
+  const [batch, dimension] = y.shape.slice(-2) as [number, number]
+  return sum(squaredDifference(reshape(x, [-1, batch, dimension]), y), 2)
 }

@@ -1,9 +1,15 @@
-import { add, mul, reshape, type Scalar, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core'
+import { add, div, mul, reshape, sqrt, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core'
 
-/** √ᾱ_t and √(1 − ᾱ_t): the share of the label and of the noise in z_t. */
+/** √ᾱ_t and √(1 − ᾱ_t): the share of the label and of the noise in z_t. Scalars, or [draws, batch, 1] where every latent has a time of its own. */
 export interface LatentScales {
-  readonly signal: Scalar
-  readonly noise: Scalar
+  readonly signal: Tensor
+  readonly noise: Tensor
+}
+
+/** The shares under a signal-to-noise ratio: ᾱ = SNR/(1 + SNR) and 1 − ᾱ = 1/(1 + SNR). */
+export function latentScales(snr: Tensor): LatentScales {
+  const noise = sqrt(div(1, add(snr, 1)))
+  return { signal: mul(sqrt(snr), noise), noise }
 }
 
 /**

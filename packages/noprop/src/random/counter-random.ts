@@ -11,6 +11,7 @@ export const purposes = {
   dropout: 4,
   chainStart: 5,
   chainNoise: 6,
+  trainingTime: 7,
 } as const
 export type Purpose = (typeof purposes)[keyof typeof purposes]
 

@@ -25,6 +25,15 @@ export interface NoiseSchedule {
   chainCoefficients(t: number): ChainCoefficients
 }
 
+/** Coefficients of a step between two levels of noise, by ᾱ before and after it: Eq. 3 in terms of ᾱ alone, with α_{t−1} = previous/current. */
+export function chainCoefficients(previous: number, current: number): ChainCoefficients {
+  return {
+    a: (current - previous) / (Math.sqrt(current) * (1 - previous)),
+    b: (Math.sqrt(previous / current) * (1 - current)) / (1 - previous),
+    c: ((1 - current) * (current - previous)) / (current * (1 - previous)),
+  }
+}
+
 /** Builds the schedule from ᾱ_0 … ᾱ_T, which must rise within [0, 1). */
 export function noiseSchedule(alphaBar: Float64Array): NoiseSchedule {
   const numTimesteps = alphaBar.length - 1
@@ -46,14 +55,7 @@ export function noiseSchedule(alphaBar: Float64Array): NoiseSchedule {
     },
     chainCoefficients(t) {
       requireBlock(t)
-      const previous = alphaBar[t - 1]!
-      const current = alphaBar[t]!
-      // Eq. 3 in terms of ᾱ alone: α_{t−1} = previous / current.
-      return {
-        a: (current - previous) / (Math.sqrt(current) * (1 - previous)),
-        b: (Math.sqrt(previous / current) * (1 - current)) / (1 - previous),
-        c: ((1 - current) * (current - previous)) / (current * (1 - previous)),
-      }
+      return chainCoefficients(alphaBar[t - 1]!, alphaBar[t]!)
     },
   }
 }
