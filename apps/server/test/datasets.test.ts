@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Dataset } from '@noprop/contract'
-import { readImage } from '@noprop/datasets'
+import { locateDataset, readImage } from '@noprop/datasets'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeDataDir, problem, TestServer } from './support/test-server.ts'
@@ -12,13 +12,13 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-async function pixelsOf(url: string): Promise<{ response: Response; pixels: Uint8Array }> {
+async function pixelsOf(url: string, colourspace = 'b-w'): Promise<{ response: Response; pixels: Uint8Array }> {
   const response = await fetch(url)
-  const { data } = await sharp(Buffer.from(await response.arrayBuffer()))
-    .toColourspace('b-w')
+  const pixels = await sharp(Buffer.from(await response.arrayBuffer()))
+    .toColourspace(colourspace)
     .raw()
-    .toBuffer({ resolveWithObject: true })
-  return { response, pixels: Uint8Array.from(data) }
+    .toBuffer()
+  return { response, pixels: Uint8Array.from(pixels) }
 }
 
 test('every dataset is listed with where its files are', async () => {
@@ -26,6 +26,7 @@ test('every dataset is listed with where its files are', async () => {
   expect(status).toBe(200)
   expect(body.items.map(({ name, source, image_shape, train_examples }) => [name, source, image_shape, train_examples])).toEqual([
     ['mnist', 'download', [28, 28, 1], 60_000],
+    ['cifar-10', 'download', [32, 32, 3], 50_000],
     ['synthetic-digits', 'generated', [28, 28, 1], 60_000],
   ])
 })
@@ -72,14 +73,18 @@ test('a damaged file of a set is a conflict that names it', async () => {
 })
 
 const datasetsDir = process.env['NOPROP_DATASETS_DIR']
-describe.skipIf(!datasetsDir)('MNIST from NOPROP_DATASETS_DIR', () => {
-  test('is local, and its images are shown', async () => {
+const locals = (['mnist', 'cifar-10'] as const).filter((name) => locateDataset(name, { dataDir: '', datasetsDir }) === 'local')
+describe.skipIf(locals.length === 0)('from NOPROP_DATASETS_DIR', () => {
+  test.each(locals)('%s is local, and its images are shown as they are', async (name) => {
     const withFiles = await TestServer.start({ datasetsDir })
     try {
       const { body } = await withFiles.get<{ items: Dataset[] }>('/v1/datasets')
-      expect(body.items[0]).toMatchObject({ name: 'mnist', source: 'local' })
-      const { pixels } = await pixelsOf(`${withFiles.url}/v1/datasets/mnist/images/train/59999`)
-      expect(pixels).toEqual(await readImage('mnist', 'train', 59_999, { dataDir: withFiles.dataDir, datasetsDir }))
+      const dataset = body.items.find((item) => item.name === name)!
+      expect(dataset.source).toBe('local')
+      const last = dataset.train_examples - 1
+      const url = `${withFiles.url}/v1/datasets/${name}/images/train/${last}`
+      const { pixels } = await pixelsOf(url, dataset.image_shape[2] === 3 ? 'srgb' : 'b-w')
+      expect(pixels).toEqual(await readImage(name, 'train', last, { dataDir: withFiles.dataDir, datasetsDir }))
     } finally {
       await withFiles.close()
     }

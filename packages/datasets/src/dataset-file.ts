@@ -5,23 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { DatasetCorruptError } from './errors.ts'
-import { idxHeaderSize, parseIdx } from './idx.ts'
 
 const gunzipAsync = promisify(gunzip)
 
 /** An archive of random bytes is a little longer than they are. */
 const archiveAllowance = 65_536
-
-/** One idx file of a set, as it is once it is unpacked. */
-export interface IdxFile {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly sha256: string
-}
-
-export function idxFileSize(file: IdxFile): number {
-  return idxHeaderSize(file.shape.length) + file.shape.reduce((product, n) => product * n, 1)
-}
 
 /** The path of a file in the first of the folders that has it, plain or with `.gz`. */
 export function findFile(name: string, folders: readonly string[]): string | null {
@@ -31,31 +19,54 @@ export function findFile(name: string, folders: readonly string[]): string | nul
   return null
 }
 
-/**
- * Reads an idx file, plain or gzipped, and checks everything about it.
- *
- * @throws {DatasetCorruptError} wrong size, not gzip, truncated, unpacking to more than it should, other dimensions, another checksum
- */
-export async function readIdxFile(file: IdxFile, path: string): Promise<Uint8Array> {
-  const bytes = await readUnpacked(path, idxFileSize(file))
-  const values = parseIdx(bytes, file.shape, path)
-  const found = createHash('sha256').update(bytes).digest('hex')
-  if (found !== file.sha256)
-    throw new DatasetCorruptError(path, `has the checksum ${found.slice(0, 16)}…, not ${file.sha256.slice(0, 16)}…`)
-  return values
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** Reads `length` values at `offset` of a plain idx file. */
-export async function readIdxSlice(file: IdxFile, path: string, offset: number, length: number): Promise<Uint8Array> {
+/** @throws {DatasetCorruptError} the bytes have another SHA-256 */
+export function checkSha256(bytes: Uint8Array, sha256: string, path: string): void {
+  const found = sha256Of(bytes)
+  if (found !== sha256) throw new DatasetCorruptError(path, `has the checksum ${found.slice(0, 16)}…, not ${sha256.slice(0, 16)}…`)
+}
+
+/**
+ * Reads `length` bytes at `offset` of a file of `fileSize` bytes, plain or gzipped. An archive is unpacked for that, and kept for a while.
+ *
+ * @throws {DatasetCorruptError} the file is truncated, or no archive
+ */
+export async function readSlice(path: string, offset: number, length: number, fileSize: number): Promise<Uint8Array> {
+  const bytes = path.endsWith('.gz')
+    ? Uint8Array.from((await unpackedArchive(path, fileSize)).subarray(offset, offset + length))
+    : await readPlainSlice(path, offset, length)
+  if (bytes.length < length) throw new DatasetCorruptError(path, 'is truncated')
+  return bytes
+}
+
+async function readPlainSlice(path: string, offset: number, length: number): Promise<Uint8Array> {
   const handle = await open(path, 'r')
   try {
     const bytes = new Uint8Array(length)
-    const { bytesRead } = await handle.read(bytes, 0, length, idxHeaderSize(file.shape.length) + offset)
-    if (bytesRead < length) throw new DatasetCorruptError(path, 'is truncated')
-    return bytes
+    const { bytesRead } = await handle.read(bytes, 0, length, offset)
+    return bytes.subarray(0, bytesRead)
   } finally {
     await handle.close()
   }
+}
+
+const keepUnpackedMs = 60_000
+const unpacked = new Map<string, { bytes: Promise<Uint8Array>; timer: NodeJS.Timeout }>()
+
+/** Unpacks an archive, in zlib's own thread, and keeps the result until nobody has asked for it for a minute. */
+function unpackedArchive(path: string, size: number): Promise<Uint8Array> {
+  let entry = unpacked.get(path)
+  if (entry) entry.timer.refresh()
+  else {
+    const drop = () => unpacked.delete(path)
+    entry = { bytes: readUnpacked(path, size), timer: setTimeout(drop, keepUnpackedMs).unref() }
+    entry.bytes.catch(drop)
+    unpacked.set(path, entry)
+  }
+  return entry.bytes
 }
 
 /** The content of a file, unpacked where its name ends in `.gz`; never more than `expectedSize` bytes in memory, give or take an archive's own. */

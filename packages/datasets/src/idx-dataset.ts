@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { DatasetDefinition, DatasetFacts, DatasetFolders, DatasetSource, DatasetSplit, LoadOptions, SplitName } from './dataset.ts'
-import { findFile, type IdxFile, idxFileSize, readIdxFile, readIdxSlice, readUnpacked } from './dataset-file.ts'
+import { findFile, readSlice } from './dataset-file.ts'
 import { downloadFile, type DownloadOptions, type RemoteFile } from './download.ts'
 import { DatasetUnavailableError } from './errors.ts'
-import { idxHeaderSize } from './idx.ts'
+import { type IdxFile, idxFileSize, idxHeaderSize, readIdxFile } from './idx.ts'
 
 /** An idx file and the archive that it is distributed in. */
 export interface DistributedIdxFile extends IdxFile {
@@ -73,27 +73,8 @@ export function defineIdxDataset(set: IdxDataset): DatasetDefinition {
     },
     async readImage(split, index, folders) {
       const file = set.files[split].images
-      const path = pathOf(file, folders)
       const size = facts.imageShape.reduce((product, n) => product * n, 1)
-      if (!path.endsWith('.gz')) return readIdxSlice(file, path, index * size, size)
-      const start = idxHeaderSize(file.shape.length) + index * size
-      return Uint8Array.from((await unpackedArchive(path, idxFileSize(file))).subarray(start, start + size))
+      return readSlice(pathOf(file, folders), idxHeaderSize(file.shape.length) + index * size, size, idxFileSize(file))
     },
   }
-}
-
-const keepUnpackedMs = 60_000
-const unpacked = new Map<string, { bytes: Promise<Uint8Array>; timer: NodeJS.Timeout }>()
-
-/** Unpacks an archive, in zlib's own thread, and keeps the result until nobody has asked for it for a minute. */
-function unpackedArchive(path: string, size: number): Promise<Uint8Array> {
-  let entry = unpacked.get(path)
-  if (entry) entry.timer.refresh()
-  else {
-    const drop = () => unpacked.delete(path)
-    entry = { bytes: readUnpacked(path, size), timer: setTimeout(drop, keepUnpackedMs).unref() }
-    entry.bytes.catch(drop)
-    unpacked.set(path, entry)
-  }
-  return entry.bytes
 }

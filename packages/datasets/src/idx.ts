@@ -1,10 +1,34 @@
+import { checkSha256, readUnpacked } from './dataset-file.ts'
 import { DatasetCorruptError } from './errors.ts'
 
 const unsignedBytes = 0x08
 
+/** One idx file of a set, as it is once it is unpacked. */
+export interface IdxFile {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly sha256: string
+}
+
+export function idxFileSize({ shape }: IdxFile): number {
+  return idxHeaderSize(shape.length) + shape.reduce((product, n) => product * n, 1)
+}
+
 /** Bytes of the header of an idx file: a magic number and one 32-bit size per dimension. */
 export function idxHeaderSize(dimensions: number): number {
   return 4 + 4 * dimensions
+}
+
+/**
+ * Reads an idx file, plain or gzipped, and checks everything about it.
+ *
+ * @throws {DatasetCorruptError} wrong size, not gzip, truncated, unpacking to more than it should, other dimensions, another checksum
+ */
+export async function readIdxFile(file: IdxFile, path: string): Promise<Uint8Array> {
+  const bytes = await readUnpacked(path, idxFileSize(file))
+  const values = parseIdx(bytes, file.shape, path)
+  checkSha256(bytes, file.sha256, path)
+  return values
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { cifar10 } from './cifar-10.ts'
 import type {
   DatasetDefinition,
   DatasetFacts,
@@ -16,6 +17,7 @@ import { syntheticDigits } from './synthetic-digits.ts'
 /** Every set that the product knows. */
 const definitions = {
   mnist,
+  'cifar-10': cifar10,
   'synthetic-digits': syntheticDigits,
 } satisfies Record<string, DatasetDefinition>
 
@@ -24,6 +26,7 @@ export type DatasetName = keyof typeof definitions
 /** What is known of each set without reading it. */
 export const datasetCatalog: Readonly<Record<DatasetName, DatasetFacts>> = {
   mnist: mnist.facts,
+  'cifar-10': cifar10.facts,
   'synthetic-digits': syntheticDigits.facts,
 }
 

@@ -10,11 +10,10 @@ import {
   type LoadOptions,
   type SplitName,
 } from './dataset.ts'
-import { type IdxFile, readIdxFile } from './dataset-file.ts'
 import { drawDigit, imageSide } from './digit-renderer.ts'
 import { DatasetCorruptError } from './errors.ts'
 import { withFileLock } from './file-lock.ts'
-import { encodeIdx } from './idx.ts'
+import { encodeIdx, type IdxFile, readIdxFile } from './idx.ts'
 import { createRandom, shuffle } from './random.ts'
 
 /** Changing how the digits look makes another set: raise this, so that a cached one is made anew. */

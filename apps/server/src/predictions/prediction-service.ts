@@ -7,7 +7,7 @@ import type { RunService } from '../runs/run-service.ts'
 import { decodeImage, type ImageFile } from './image-decoder.ts'
 import { CheckpointGoneError, type PredictionPool, type PredictionResult } from './prediction-pool.ts'
 import { groupSize, type ModelReference } from './prediction-task.ts'
-import type { PreparedImage } from './prepare-digit.ts'
+import type { PreparedImage } from './prepared-image.ts'
 import { preprocessing } from './preprocessing.ts'
 import { findServableModel } from './servable-model.ts'
 
@@ -73,7 +73,7 @@ export class PredictionService {
     const prepared: PreparedImage[] = []
     for (const file of files) {
       signal.throwIfAborted()
-      prepared.push(preprocessing[run.dataset](await decodeImage(file)))
+      prepared.push(await preprocessing[run.dataset](await decodeImage(file)))
     }
     const decodedAt = performance.now()
 

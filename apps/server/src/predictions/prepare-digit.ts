@@ -2,16 +2,7 @@ import { type GreyMap, median } from './background.ts'
 import { imageSide, inkBox, layOutDigit } from './digit-layout.ts'
 import type { Bitmap } from './image-decoder.ts'
 import { findInk, greyOf, removeSpecks } from './ink.ts'
-
-/** What the network sees, and what was done to get there. */
-export interface PreparedImage {
-  /** flat, in the shape of the dataset's images */
-  readonly pixels: Uint8Array
-  /** the ink was darker than its background */
-  readonly inverted: boolean
-  /** the ink was cut out, scaled and centred */
-  readonly cropped: boolean
-}
+import type { PreparedImage } from './prepared-image.ts'
 
 /**
  * Makes an image that a person would send look like one of MNIST: white ink on black, fitted into 20×20 of 28×28 pixels and centred by mass.

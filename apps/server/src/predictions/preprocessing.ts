@@ -1,9 +1,12 @@
 import type { DatasetName } from '@noprop/datasets'
 import type { Bitmap } from './image-decoder.ts'
-import { prepareDigit, type PreparedImage } from './prepare-digit.ts'
+import { prepareDigit } from './prepare-digit.ts'
+import { preparePhoto } from './prepare-photo.ts'
+import type { PreparedImage } from './prepared-image.ts'
 
 /** How an image from outside becomes one that a network of each dataset knows. */
-export const preprocessing: Readonly<Record<DatasetName, (bitmap: Bitmap) => PreparedImage>> = {
+export const preprocessing: Readonly<Record<DatasetName, (bitmap: Bitmap) => PreparedImage | Promise<PreparedImage>>> = {
   mnist: prepareDigit,
+  'cifar-10': preparePhoto,
   'synthetic-digits': prepareDigit,
 }
