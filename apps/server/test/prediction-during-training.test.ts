@@ -32,7 +32,7 @@ function serviceWhosePoolLosesFiles(meanwhile: () => Promise<unknown>) {
       throw new CheckpointGoneError()
     }
     const certain = Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    return { ok: true, estimates: [certain], head: certain, device: 'test', chainSeconds: 0 }
+    return { ok: true, steps: [1], estimates: [certain], head: certain, device: 'test', chainSeconds: 0 }
   }
   const { db, runs, checkpointPath } = server.app
   return { tasks, service: new PredictionService({ db, runs, checkpointPath, pool: { run } }) }

@@ -1,28 +1,18 @@
 import { writeFile } from 'node:fs/promises'
 import type { PredictResponse } from '@noprop/contract'
+import { networkOf } from '@noprop/contract'
 import { datasetCatalog, normalizePixels, readImage } from '@noprop/datasets'
 import { type HostTensors, openDevice } from '@noprop/engine'
 import { buildModel, encodeCheckpoint } from '@noprop/noprop'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findPreset } from '../src/runs/presets.ts'
 import { storeRun } from './fixtures/stored-run.ts'
 import { problem, TestServer } from './support/test-server.ts'
 
 /** The worker thread that ships, on networks with random weights. */
 const config = { blocks: 3, channels: [4, 8, 8], features: 32, noise_samples: 1 }
-const imageShape = [28, 28, 1] as const
-const model = buildModel({
-  method: 'noprop-dt',
-  embedding: 'one-hot',
-  ...config,
-  channels: [4, 8, 8],
-  dropout: 0.2,
-  eta: 0.1,
-  weightDecay: 1e-3,
-  noiseSamples: 1,
-  imageShape,
-  numClasses: 10,
-})
+const model = buildModel(networkOf({ ...findPreset('quick')!.config, ...config }, { imageShape: [28, 28, 1], numClasses: 10 }))
 
 const statesOf = (seed: number) => new Map(model.units.map((unit) => [unit.block, unit.initialState(seed)]))
 const filesOf = (states: ReadonlyMap<number, HostTensors>, epoch: number) =>
@@ -72,11 +62,12 @@ test('the answer is what the chain computes from the checkpoints, block by block
 
   const chain = model.chain({ batchSize: 2, samples: [false] })
   const reference = await openDevice('reference')
-  const program = await reference.compile(chain.program, { constants: chain.weights(states) })
+  const program = await reference.compile(chain.programs['chain']!, { constants: chain.weights(states)['chain'] })
   const pixels = normalizePixels(Buffer.concat(images.slice(0, 2)), datasetCatalog.mnist.normalization)
-  const expected = chain.read(await program.run(chain.inputs(pixels, [0, 1], 9)))
+  const expected = await chain.run((_name, inputs) => program.run(inputs), pixels, [0, 1], 9)
   predictions.forEach((prediction, i) => {
     expectClose(prediction.head!.probabilities, expected.head[0]!.subarray(10 * i, 10 * i + 10))
+    expect(prediction.chain!.map(({ step }) => step)).toEqual([1, 2, 3])
     prediction.chain!.forEach(({ probabilities }, t) =>
       expectClose(probabilities, expected.estimates[t]![0]!.subarray(10 * i, 10 * i + 10)),
     )

@@ -102,7 +102,7 @@ describe('with a trained run', () => {
       noise: 'false',
     })
     const [prediction] = body.predictions
-    expect(prediction?.chain?.map(({ block, probabilities }) => [block, probabilities[0]])).toEqual([
+    expect(prediction?.chain?.map(({ step, probabilities }) => [step, probabilities[0]])).toEqual([
       [1, expect.closeTo(0.1)],
       [2, 1],
     ])

@@ -2,11 +2,12 @@ import { RunConfig } from '@noprop/contract'
 import { datasetCatalog } from '@noprop/datasets'
 import { openDevice } from '@noprop/engine'
 import Value from 'typebox/value'
-import { modelOf } from './task-context.ts'
+import { compileChain, type Compile, compileUnit } from './programs.ts'
+import { modelOf, takesTurns } from './task-context.ts'
 
 /**
  * A process of its own that times the training step of some configurations on this machine, so that the dashboard can say what a run will take.
- * Reads a JSON object { name: RunConfig } from its first argument and prints { name: { seconds_per_step, seconds_per_evaluated_image, seconds_to_start } }.
+ * Reads a JSON object { name: RunConfig } from its first argument and prints for each name what `PresetCalibration` of the server reads.
  * Weights and images are random: how long a step takes does not depend on what it computes.
  */
 
@@ -15,33 +16,35 @@ const shortestMeasurementMs = 600
 const chainBatchSize = 125
 
 async function calibrate(config: RunConfig) {
-  const { imageShape, classes } = datasetCatalog.mnist
+  const { imageShape, classes, trainExamples } = datasetCatalog.mnist
   const model = modelOf(config, { imageShape, classes })
-  const block = model.units.find((unit) => unit.block === 1)!
+  const unit = model.units.find(({ block }) => block > 0)!
+  const data = { prototypes: randomImages(classes.length * size(imageShape)) }
   const startedAt = performance.now()
   const device = await openDevice(config.device, { threads: 1 })
-  const training = await device.compile(block.trainingProgram(config.batch_size))
+  const compile: Compile = (_key, program) => device.compile(program())
+  const training = await compileUnit(unit, config.batch_size, compile)
+  const states = new Map(model.units.map(({ block, initialState }) => [block, initialState(config.seed, data)]))
   const chain = model.chain({ batchSize: chainBatchSize, samples: [false, true] })
-  const inference = await device.compile(chain.program)
+  const execute = await compileChain(chain, states, compile)
   const secondsToStart = (performance.now() - startedAt) / 1000
 
-  await training.writeState(block.initialState(config.seed))
+  await training.training.writeState(states.get(unit.block)!)
   const batch = { images: randomImages(config.batch_size * size(imageShape)), labels: new Uint8Array(config.batch_size) }
+  const batches = Math.floor(trainExamples / config.batch_size)
   const secondsPerStep = await timeRepeated(async (step) => {
-    await training.run(block.stepInputs(batch, { seed: config.seed, step, learningRate: config.learning_rate }))
+    await training.step(unit.stepInputs(batch, { seed: config.seed, step, learningRate: config.learning_rate, batches }))
   })
-  training.dispose()
-
-  await inference.writeState(chain.weights(new Map(model.units.map((unit) => [unit.block, unit.initialState(config.seed)]))))
   const images = randomImages(chainBatchSize * size(imageShape))
   const keys = Array.from({ length: chainBatchSize }, (_, i) => i)
-  const secondsPerBatch = await timeRepeated(async () => void (await inference.run(chain.inputs(images, keys, config.seed))))
-  inference.dispose()
+  const secondsPerBatch = await timeRepeated(async () => void (await chain.run(execute, images, keys, config.seed)))
   device.dispose()
   return {
     seconds_per_step: secondsPerStep,
     seconds_per_evaluated_image: secondsPerBatch / chainBatchSize,
     seconds_to_start: secondsToStart,
+    units: model.units.filter(({ block }) => block > 0).length,
+    in_turn: takesTurns(model),
   }
 }
 

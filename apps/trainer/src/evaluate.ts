@@ -1,8 +1,10 @@
 import type { EvaluateResult, EvaluateTask } from '@noprop/contract'
 import { gatherBatch } from '@noprop/datasets'
 import type { HostTensors } from '@noprop/engine'
+import type { Execute } from '@noprop/noprop'
 import { readCheckpointFile } from './checkpoint-file.ts'
 import { TrainerError } from './failure.ts'
+import { compileChain } from './programs.ts'
 import { TaskStopped } from './run-task.ts'
 import { batchBuffers, modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
 
@@ -14,29 +16,32 @@ const noisy = 1
 /** Validation images draw other noise than test images of the same position. */
 const firstKey = { test: 0, validation: 1_000_000 } as const
 
-/** Runs the chain, with and without the noise of Eq. 3, on one shard of a split, and counts. */
+/** Runs the chain, with and without the noise of the method, on one shard of a split, and counts. */
 export async function evaluate(task: EvaluateTask, context: TaskContext): Promise<EvaluateResult> {
   const startedAt = performance.now()
   const dataset = await context.dataset(task.dataset)
   const model = modelOf(task.config, dataset)
   const numClasses = dataset.classes.length
   const chain = model.chain({ batchSize, samples: [false, true] })
-  const compiled = await context.compiled(task.config, model, `chain/${batchSize}`, () => chain.program)
-  await compiled.writeState(chain.weights(await readWeights(task)))
+  const compiled = await compileChain(chain, await readWeights(task), context.compiler(task.config, model))
+  // a chain of many steps takes many programs, and a stop must not wait for its end
+  const execute: Execute = (program, inputs) => {
+    if (context.isStopRequested()) throw new TaskStopped(null)
+    return compiled(program, inputs)
+  }
 
   const source = task.split === 'test' ? dataset.test : dataset.train
   const indices = selectExamples(dataset, task.config)[task.split].subarray(task.offset, task.offset + task.count)
-  const tally = createTally(model.config.blocks, numClasses)
+  const tally = createTally(model.reportedSteps.length, numClasses)
   const batch = batchBuffers(dataset, batchSize)
 
   for (let start = 0; start < indices.length; start += batchSize) {
-    if (context.isStopRequested()) throw new TaskStopped(null)
     const count = Math.min(batchSize, indices.length - start)
     // The program has a fixed batch size; the last batch repeats its first image and the surplus is not counted.
     const padded = Uint32Array.from({ length: batchSize }, (_, i) => indices[i < count ? start + i : start]!)
     const keys = Array.from({ length: batchSize }, (_, i) => firstKey[task.split] + task.offset + start + (i < count ? i : 0))
     gatherBatch(source, padded, dataset.normalization, batch)
-    const { estimates, head } = chain.read(await compiled.run(chain.inputs(batch.images, keys, task.config.seed)))
+    const { estimates, head } = await chain.run(execute, batch.images, keys, task.config.seed)
     for (let i = 0; i < count; i++) tally.add(i, batch.labels[i]!, estimates, head)
     await yieldToEventLoop()
   }
@@ -59,8 +64,8 @@ async function readWeights(task: EvaluateTask): Promise<ReadonlyMap<number, Host
 
 type Probabilities = readonly Float32Array[]
 
-function createTally(blocks: number, numClasses: number) {
-  const counts = () => ({ correct_after_block: new Array<number>(blocks).fill(0), correct_head: 0 })
+function createTally(steps: number, numClasses: number) {
+  const counts = () => ({ correct_after_step: new Array<number>(steps).fill(0), correct_head: 0 })
   const result = {
     loss_sum: 0,
     noise_free: counts(),
@@ -77,7 +82,7 @@ function createTally(blocks: number, numClasses: number) {
     sample: number,
   ) {
     estimates.forEach((samples, index) => {
-      if (argMax(samples[sample]!, i, numClasses) === label) target.correct_after_block[index]!++
+      if (argMax(samples[sample]!, i, numClasses) === label) target.correct_after_step[index]!++
     })
     if (argMax(head[sample]!, i, numClasses) === label) target.correct_head++
   }
@@ -88,7 +93,7 @@ function createTally(blocks: number, numClasses: number) {
     add(i: number, label: number, estimates: readonly Probabilities[], head: Probabilities) {
       addChain(result.noise_free, i, label, estimates, head, noiseFree)
       addChain(result.noisy, i, label, estimates, head, noisy)
-      const last = estimates[blocks - 1]![noiseFree]!
+      const last = estimates[steps - 1]![noiseFree]!
       result.loss_sum -= Math.log(Math.max(last[i * numClasses + label]!, 1e-12))
       result.confusion_matrix[label]![argMax(last, i, numClasses)]!++
     },

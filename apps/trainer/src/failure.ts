@@ -14,6 +14,7 @@ export class TrainerError extends Error {
 
 /** Codes of other packages and of the operating system that no retry mends. */
 const kindOfCode: Readonly<Record<string, Failure['kind']>> = {
+  MODEL_CONFIG: 'user',
   DATASET_UNAVAILABLE: 'resource',
   DATASET_CORRUPT: 'resource',
   DEVICE_UNAVAILABLE: 'resource',

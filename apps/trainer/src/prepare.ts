@@ -1,7 +1,10 @@
 import type { PrepareResult, PrepareTask } from '@noprop/contract'
+import type { TrainingUnit } from '@noprop/noprop'
 import type { EventReporter } from './event-reporter.ts'
 import { TrainerError } from './failure.ts'
-import { modelOf, selectExamples, type TaskContext } from './task-context.ts'
+import { choosePrototypes } from './prototypes.ts'
+import { TaskStopped } from './run-task.ts'
+import { modelOf, selectExamples, takesTurns, type TaskContext } from './task-context.ts'
 
 /** Gets the data onto this machine, checks that the run fits it, and counts what there is to do. */
 export async function prepare(task: PrepareTask, context: TaskContext, reporter: EventReporter): Promise<PrepareResult> {
@@ -18,17 +21,25 @@ export async function prepare(task: PrepareTask, context: TaskContext, reporter:
   }
   const device = await context.device(config)
   const model = modelOf(config, dataset)
-  const head = model.units.find((unit) => unit.block === 0)
+  const prototypes = model.needsPrototypes
+    ? await choosePrototypes(dataset, examples.train, () => {
+        if (context.isStopRequested()) throw new TaskStopped(null)
+      })
+    : null
+  const stepsOf = (unit: TrainingUnit | undefined) => unit?.stepsPerEpoch(batches) ?? 0
   return {
     kind: 'prepare',
     data_sha256: dataset.sha256,
     train_examples: examples.train.length,
     validation_examples: examples.validation.length,
     test_examples: examples.test.length,
-    steps_per_epoch: batches,
-    steps_per_epoch_shared: head ? head.stepsPerEpoch(batches) : 0,
+    steps_per_epoch: stepsOf(model.units.find(({ block }) => block > 0)),
+    steps_per_epoch_shared: stepsOf(model.units.find(({ block }) => block === 0)),
     parameters: { total: model.parameters.total, per_block: model.parameters.perBlock, shared: model.parameters.shared },
     units: model.units.map((unit) => unit.block),
+    in_turn: takesTurns(model),
+    chain_steps: [...model.reportedSteps],
+    prototypes,
     device: device.detail,
     versions: { node: process.versions.node },
   }

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
 import { type DatasetName, networkOf, type RunConfig, type TrainerToServer } from '@noprop/contract'
 import { type LoadedDataset, loadDataset, splitTrain } from '@noprop/datasets'
-import { type CompiledProgram, type Device, openDevice, type Program } from '@noprop/engine'
+import { type CompiledProgram, type Device, openDevice } from '@noprop/engine'
 import { type Batch, buildModel, type Model } from '@noprop/noprop'
 import { createEventReporter, type EventReporter } from './event-reporter.ts'
+import type { Compile } from './programs.ts'
 
 /** Indices of the images that a run uses, by split. */
 export interface ExampleIndices {
@@ -18,8 +19,8 @@ export interface TaskContext {
   reportFor(taskId: string): EventReporter
   dataset(name: DatasetName, reporter?: EventReporter): Promise<LoadedDataset>
   device(config: RunConfig): Promise<Device>
-  /** The compiled form of a program. `key` names it among the programs of one model. */
-  compiled(config: RunConfig, model: Model, key: string, program: () => Program): Promise<CompiledProgram>
+  /** Compiles the programs of a model, each once; those of another model are dropped. */
+  compiler(config: RunConfig, model: Model): Compile
 }
 
 interface ContextOptions {
@@ -48,18 +49,18 @@ export function createTaskContext({ isStopRequested, post }: ContextOptions): Ta
       }
       return loaded.dataset
     },
-    async compiled(config, model, key, program) {
+    compiler(config, model) {
       const modelKey = JSON.stringify([config.device, config.batch_size, model.config])
       if (programs.model !== modelKey) {
         for (const old of programs.byKey.values()) old.dispose()
         programs = { model: modelKey, byKey: new Map() }
       }
-      let compiled = programs.byKey.get(key)
-      if (!compiled) {
-        compiled = await (await device(config)).compile(program())
-        programs.byKey.set(key, compiled)
+      const { byKey } = programs
+      return async (key, program) => {
+        const compiled = byKey.get(key) ?? (await (await device(config)).compile(program()))
+        byKey.set(key, compiled)
+        return compiled
       }
-      return compiled
     },
   }
 }
@@ -73,6 +74,11 @@ export function selectExamples(dataset: LoadedDataset, config: RunConfig): Examp
 
 export function modelOf(config: RunConfig, dataset: Pick<LoadedDataset, 'imageShape' | 'classes'>): Model {
   return buildModel(networkOf(config, { imageShape: dataset.imageShape, numClasses: dataset.classes.length }))
+}
+
+/** Whether the units of a model share weights, so that one trains after the other. */
+export function takesTurns(model: Model): boolean {
+  return model.units.some((unit) => unit.adoptShared)
 }
 
 /** Room for a mini-batch of a dataset. */

@@ -1,11 +1,12 @@
 import type { CheckpointFacts, TrainResult, TrainTask } from '@noprop/contract'
 import { gatherBatch, type LoadedDataset } from '@noprop/datasets'
-import type { CompiledProgram } from '@noprop/engine'
-import { type Batch, epochPermutation, learningRateAt, type TrainingUnit } from '@noprop/noprop'
+import type { HostTensors } from '@noprop/engine'
+import { type Batch, epochPermutation, type InitialData, learningRateAt, type TrainingUnit } from '@noprop/noprop'
 import { readCheckpointFile, writeCheckpointFile } from './checkpoint-file.ts'
 import type { EventReporter } from './event-reporter.ts'
 import { TrainerError } from './failure.ts'
 import { createMeanMetrics } from './mean-metrics.ts'
+import { compileUnit } from './programs.ts'
 import { TaskStopped } from './run-task.ts'
 import { batchBuffers, modelOf, selectExamples, type TaskContext, yieldToEventLoop } from './task-context.ts'
 
@@ -27,10 +28,10 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
   const stepsPerBatch = stepsPerEpoch / batches
   const totalSteps = stepsPerEpoch * config.epochs
 
-  const program = unit.trainingProgram(config.batch_size)
-  const compiled = await context.compiled(config, model, unit.programKey, () => program)
-  let step = await restore(task, unit, compiled)
-  const firstStep = step
+  const programs = await compileUnit(unit, config.batch_size, context.compiler(config, model))
+  const { state, step: firstStep } = await restore(task, unit, dataset, (epoch - 1) * stepsPerEpoch)
+  await programs.training.writeState(state)
+  let step = firstStep
   reporter.report({ type: 'block_started', block, epoch, step, trainer: trainerSlot(), pid: process.pid })
   reporter.flush()
 
@@ -42,7 +43,12 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
   let yieldedAt = performance.now()
 
   const save = (epochsFinished: number): Promise<CheckpointFacts> =>
-    writeCheckpointFile(task.checkpoint, { block, epoch: epochsFinished, step, config }, compiled, program.state)
+    writeCheckpointFile(
+      task.checkpoint,
+      { block, epoch: epochsFinished, step, config },
+      programs.training,
+      unit.trainingProgram(config.batch_size).state,
+    )
 
   while (step < lastStep) {
     if (context.isStopRequested()) {
@@ -53,7 +59,7 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
     const stepInEpoch = step - (epoch - 1) * stepsPerEpoch
     const batch = nextBatch(Math.floor(stepInEpoch / stepsPerBatch))
     const learningRate = learningRateAt({ schedule: config.learning_rate_schedule, base: config.learning_rate, step, totalSteps })
-    const outputs = await compiled.run(unit.stepInputs(batch, { seed: config.seed, step, learningRate }))
+    const outputs = await programs.step(unit.stepInputs(batch, { seed: config.seed, step, learningRate, batches }))
     step++
 
     const seconds = (performance.now() - stepStartedAt) / 1000
@@ -87,15 +93,29 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
   }
 }
 
-/** Puts the unit's state into the device and returns the number of steps it has done. */
-async function restore(task: TrainTask, unit: TrainingUnit, compiled: CompiledProgram): Promise<number> {
-  if (!task.resume_from) {
-    await compiled.writeState(unit.initialState(task.config.seed))
-    return 0
-  }
-  const checkpoint = await readCheckpointFile(task.resume_from)
-  await compiled.writeState(checkpoint.state)
-  return checkpoint.step
+/**
+ * The state that the unit begins with, and the steps that it has done.
+ *
+ * @param epochStart steps before the epoch of the task
+ */
+async function restore(
+  { config, resume_from, shared_from, prototypes }: TrainTask,
+  unit: TrainingUnit,
+  dataset: LoadedDataset,
+  epochStart: number,
+): Promise<{ state: HostTensors; step: number }> {
+  const own = resume_from
+    ? await readCheckpointFile(resume_from)
+    : { step: 0, state: unit.initialState(config.seed, prototypes ? initialData(prototypes, dataset) : undefined) }
+  // what a checkpoint from the middle of the epoch holds has been handed over before it was written, and trained since
+  if (!shared_from || !unit.adoptShared || own.step > epochStart) return own
+  return { step: own.step, state: unit.adoptShared(own.state, (await readCheckpointFile(shared_from)).state) }
+}
+
+/** Training images as the network sees them. */
+function initialData(indices: readonly number[], dataset: LoadedDataset): InitialData {
+  const { images } = gatherBatch(dataset.train, Uint32Array.from(indices), dataset.normalization, batchBuffers(dataset, indices.length))
+  return { prototypes: images }
 }
 
 /** Reads mini-batches in the order of a permutation; the images of a batch stay valid until the next one is read. */

@@ -1,19 +1,29 @@
 /** The programs that a trainer really runs, on the device that is fast against the one that is plain TensorFlow.js. */
 
 import { type CompiledProgram, type Device, type HostTensors, openDevice, type Program } from '@noprop/engine'
-import { buildModel, type ModelConfig, type TrainingUnit } from '@noprop/noprop'
+import { buildModel, type ChainResult, type ModelConfig, type TrainingUnit } from '@noprop/noprop'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const config: ModelConfig = {
   method: 'noprop-dt',
   embedding: 'one-hot',
+  embeddingDim: 8,
+  embeddingInit: 'auto',
+  head: 'softmax',
+  radialSigma: 1,
   blocks: 2,
   channels: [4, 6, 8],
   features: 16,
   dropout: 0.2,
   eta: 0.1,
+  optimizer: 'adamw',
   weightDecay: 1e-3,
   noiseSamples: 1,
+  inferenceSteps: 8,
+  sampler: 'eq3',
+  fmSigma: 0,
+  emaDecay: 0,
+  labelSmoothing: 0,
   imageShape: [28, 28, 1],
   numClasses: 10,
 }
@@ -82,7 +92,7 @@ async function train(unit: TrainingUnit, compiled: CompiledProgram): Promise<Cou
   const metrics: HostTensors[] = []
   let afterFirst: HostTensors = {}
   for (let step = 0; step < steps; step++) {
-    metrics.push(await compiled.run(unit.stepInputs(batchOfStep(step), { seed, step, learningRate: 1e-3 })))
+    metrics.push(await compiled.run(unit.stepInputs(batchOfStep(step), { seed, step, learningRate: 1e-3, batches: steps })))
     if (step === 0) afterFirst = await compiled.readState()
   }
   return { afterFirst, afterLast: await compiled.readState(), metrics }
@@ -138,7 +148,10 @@ it('the chain gives the same probabilities on both devices, noisy and noise-free
   const chain = model.chain({ batchSize, samples: [false, true] })
   const states = new Map(model.units.map((unit) => [unit.block, trained.get(unit.block) ?? unit.initialState(seed)]))
   const keys = Array.from({ length: batchSize }, (_, i) => i)
-  const inputs = chain.inputs(batchOfStep(99).images, keys, seed)
-  const [found, expected] = await onBoth(chain.program, chain.weights(states), (compiled) => compiled.run(inputs))
-  expectAgreement(found, expected, 1e-5)
+  const { images } = batchOfStep(99)
+  const [found, expected] = await onBoth(chain.programs['chain']!, chain.weights(states)['chain']!, (compiled) =>
+    chain.run((_name, inputs) => compiled.run(inputs), images, keys, seed),
+  )
+  const named = ({ estimates, head }: ChainResult): HostTensors => Object.fromEntries([...estimates.flat(), ...head].entries())
+  expectAgreement(named(found), named(expected), 1e-5)
 })

@@ -15,7 +15,14 @@ const dataset = process.env['NOPROP_DATASETS_DIR'] ? 'mnist' : 'synthetic-digits
 export const tinyConfig: RunConfig = {
   method: 'noprop-dt',
   embedding: 'one-hot',
+  embedding_dim: 8,
+  embedding_init: 'auto',
+  head: 'softmax',
+  radial_sigma: 1,
   blocks: 2,
+  inference_steps: 20,
+  sampler: 'eq3',
+  fm_sigma: 0,
   channels: [4, 6, 8],
   features: 16,
   dropout: 0.2,
@@ -24,8 +31,12 @@ export const tinyConfig: RunConfig = {
   batch_size: 32,
   learning_rate: 0.002,
   learning_rate_schedule: 'cosine',
+  optimizer: 'adamw',
   weight_decay: 0.001,
   noise_samples: 2,
+  augmentation: 'none',
+  ema_decay: 0,
+  label_smoothing: 0,
   seed: 7,
   train_limit: 1600,
   test_limit: 300,
@@ -101,7 +112,9 @@ export function taskBase(config: RunConfig = tinyConfig) {
   return { task_id: makeId('task'), run_id: makeId('run'), dataset, config } as const
 }
 
-export function trainTask(folder: string, fields: Partial<Pick<TrainTask, 'block' | 'epoch' | 'resume_from' | 'config'>> = {}): TrainTask {
+type TrainFields = Pick<TrainTask, 'block' | 'epoch' | 'resume_from' | 'shared_from' | 'prototypes' | 'config'>
+
+export function trainTask(folder: string, fields: Partial<TrainFields> = {}): TrainTask {
   const checkpointId = makeId('ckpt')
   return {
     kind: 'train',
@@ -109,6 +122,8 @@ export function trainTask(folder: string, fields: Partial<Pick<TrainTask, 'block
     block: fields.block ?? 1,
     epoch: fields.epoch ?? 1,
     resume_from: fields.resume_from ?? null,
+    shared_from: fields.shared_from ?? null,
+    prototypes: fields.prototypes ?? null,
     checkpoint: { checkpoint_id: checkpointId, path: join(folder, `${checkpointId}.safetensors`) },
   }
 }

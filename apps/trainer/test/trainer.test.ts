@@ -159,14 +159,14 @@ describe('a trainer', () => {
       return answer.result
     }
     const whole = await evaluate(0, 300)
-    expect(whole.noise_free.correct_after_block[1]! / 300).toBeGreaterThan(0.9)
+    expect(whole.noise_free.correct_after_step[1]! / 300).toBeGreaterThan(0.9)
     expect(whole.confusion_matrix.flat().reduce((sum, n) => sum + n, 0)).toBe(300)
 
     const parts = [await evaluate(0, 110), await evaluate(110, 190)]
     for (const mode of ['noise_free', 'noisy'] as const) {
       expect(parts[0]![mode].correct_head + parts[1]![mode].correct_head).toBe(whole[mode].correct_head)
-      whole[mode].correct_after_block.forEach((correct, i) => {
-        expect(parts[0]![mode].correct_after_block[i]! + parts[1]![mode].correct_after_block[i]!).toBe(correct)
+      whole[mode].correct_after_step.forEach((correct, i) => {
+        expect(parts[0]![mode].correct_after_step[i]! + parts[1]![mode].correct_after_step[i]!).toBe(correct)
       })
     }
   }, 90_000)

@@ -4,7 +4,8 @@ import { presets } from '../runs/presets.ts'
 import type { PredictionTask } from './prediction-task.ts'
 import { PredictionService, type PredictionServiceParts } from './prediction-service.ts'
 
-const runOf = (id: string) => ({ id, status: 'succeeded', dataset: 'mnist', config: { ...presets[0]!.config, blocks: 1 } }) as Run
+const runOf = (id: string) =>
+  ({ id, status: 'succeeded', dataset: 'mnist', config: presets[0]!.config, blocks: [{ block: 0 }, { block: 1 }] }) as Run
 
 function createService() {
   const newestSucceeded = vi.fn<() => Promise<Run | null>>(async () => null)

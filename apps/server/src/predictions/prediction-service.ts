@@ -154,8 +154,13 @@ export class PredictionService {
   }
 }
 
-/** The class is read from the estimate of the last block. */
-function predictionOf({ estimates, head }: PredictionResult, index: number, classes: readonly string[], withChain: boolean): Prediction {
+/** The class is read from the last estimate. */
+function predictionOf(
+  { steps, estimates, head }: PredictionResult,
+  index: number,
+  classes: readonly string[],
+  withChain: boolean,
+): Prediction {
   const read = (values: Float32Array) => {
     const probabilities = [...values.subarray(index * classes.length, (index + 1) * classes.length)].map((p) => Math.min(1, Math.max(0, p)))
     const best = probabilities.indexOf(Math.max(...probabilities))
@@ -171,7 +176,7 @@ function predictionOf({ estimates, head }: PredictionResult, index: number, clas
   if (!withChain) return prediction
   const chain = estimates.map((values, i): ChainStep => {
     const { label, probabilities } = read(values)
-    return { block: i + 1, label, probabilities }
+    return { step: steps[i]!, label, probabilities }
   })
   const decoded = read(head)
   return { ...prediction, chain, head: { label: decoded.label, probabilities: decoded.probabilities } }

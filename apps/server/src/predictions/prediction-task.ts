@@ -18,7 +18,7 @@ export interface PredictionTask {
   /** for each image the number that names its random draws */
   readonly keys: readonly number[]
   readonly seed: number
-  /** with the noise of Eq. 3 */
+  /** with the noise of the method: of Eq. 3, or of z_0 */
   readonly noise: boolean
 }
 
@@ -26,9 +26,11 @@ export interface PredictionTask {
 export type PredictionOutcome =
   | {
       readonly ok: true
-      /** class probabilities in the estimate of each block, [blocks][count × numClasses] */
+      /** numbers of the steps of the chain that `estimates` reports */
+      readonly steps: readonly number[]
+      /** class probabilities in the estimate after each of these steps, [steps][count × numClasses] */
       readonly estimates: readonly Float32Array[]
-      /** class probabilities of the head on z_T, [count × numClasses] */
+      /** class probabilities in the paper's decoding of z_T, [count × numClasses] */
       readonly head: Float32Array
       readonly device: string
       readonly chainSeconds: number

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { networkOf } from '@noprop/contract'
 import { type CompiledProgram, type Device, type HostTensors, openDevice } from '@noprop/engine'
-import { buildModel, decodeCheckpoint, type DenoisingChain, type Model } from '@noprop/noprop'
+import { buildModel, decodeCheckpoint, type DenoisingChain, type Execute, type Model } from '@noprop/noprop'
 import { groupSize, type ModelReference, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
 
 /** The thread that runs networks for predictions, one task after the other. It keeps the last few compiled. */
@@ -14,7 +14,7 @@ const maxModels = 3
 
 interface CompiledChain {
   readonly chain: DenoisingChain
-  readonly program: CompiledProgram
+  readonly programs: ReadonlyMap<string, CompiledProgram>
 }
 
 interface LoadedModel {
@@ -32,7 +32,7 @@ export default async function predict(task: PredictionTask): Promise<PredictionO
     const loaded = await loadModel(task.model)
     if (task.keys.length === 0) {
       await compiledChain(loaded, 1, task.noise)
-      return { ok: true, estimates: [], head: new Float32Array(), device: (await openCpu()).detail, chainSeconds: 0 }
+      return { ok: true, steps: [], estimates: [], head: new Float32Array(), device: (await openCpu()).detail, chainSeconds: 0 }
     }
     return await runChain(task, loaded)
   } catch (error) {
@@ -89,12 +89,16 @@ function compiledChain(loaded: LoadedModel, batchSize: number, noise: boolean): 
 
 async function compileChain({ model, states }: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
   const chain = model.chain({ batchSize, samples: [noise] })
-  const program = await (await openCpu()).compile(chain.program, { constants: chain.weights(states) })
-  return { chain, program }
+  const weights = chain.weights(states)
+  const cpu = await openCpu()
+  const programs = new Map<string, CompiledProgram>()
+  for (const [name, program] of Object.entries(chain.programs))
+    programs.set(name, await cpu.compile(program, { constants: weights[name] ?? {} }))
+  return { chain, programs }
 }
 
 async function disposeModel({ chains }: LoadedModel): Promise<void> {
-  for (const compiled of chains.values()) (await compiled).program.dispose()
+  for (const compiled of chains.values()) for (const program of (await compiled).programs.values()) program.dispose()
 }
 
 /** Fills the batch up with copies of its first image; the surplus is left out of the answer. */
@@ -102,18 +106,20 @@ async function runChain({ images, keys, seed, noise }: PredictionTask, loaded: L
   const count = keys.length
   const imageSize = images.length / count
   const batchSize = count === 1 ? 1 : groupSize
-  const { chain, program } = await compiledChain(loaded, batchSize, noise)
+  const { chain, programs } = await compiledChain(loaded, batchSize, noise)
+  const execute: Execute = (name, inputs) => programs.get(name)!.run(inputs)
 
   const startedAt = performance.now()
   const batch = new Float32Array(batchSize * imageSize)
   batch.set(images)
   for (let i = count; i < batchSize; i++) batch.copyWithin(i * imageSize, 0, imageSize)
   const batchKeys = Array.from({ length: batchSize }, (_, i) => keys[i] ?? keys[0]!)
-  const { estimates, head } = chain.read(await program.run(chain.inputs(batch, batchKeys, seed)))
+  const { estimates, head } = await chain.run(execute, batch, batchKeys, seed)
 
   const length = count * loaded.model.config.numClasses
   return {
     ok: true,
+    steps: loaded.model.reportedSteps,
     estimates: estimates.map((samples) => samples[0]!.slice(0, length)),
     head: head[0]!.slice(0, length),
     device: (await openCpu()).detail,

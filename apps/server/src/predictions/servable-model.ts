@@ -2,7 +2,7 @@ import type { Run } from '@noprop/contract'
 import { ApiError } from '../api-error.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 
-/** A file with the weights of one unit: a block (1…T), or the classifier head (0). */
+/** A file with the weights of one unit: a block (1…T), the classifier head (0), or a whole network (1). */
 export interface UnitCheckpoint {
   readonly checkpointId: string
   readonly block: number
@@ -25,9 +25,8 @@ export async function findServableModel(db: PrismaClient, run: Run): Promise<Uni
     where: { runId: run.id, epoch: { gte: 1 } },
     select: { id: true, block: true, epoch: true, step: true, sha256: true },
   })
-  const units = Array.from({ length: run.config.blocks + 1 }, (_, block) => block)
   const checkpoints = selectCheckpoints(
-    units,
+    run.blocks.map(({ block }) => block),
     rows.map(({ id, ...row }) => ({ checkpointId: id, ...row })),
   )
   if (!checkpoints)
@@ -48,7 +47,7 @@ export function selectCheckpoints(units: readonly number[], rows: readonly Check
   const byUnit = units.map((unit) => rows.filter(({ block }) => block === unit).sort((a, b) => a.step - b.step))
   const newestEpochs = byUnit.map((own) => own.at(-1)?.epoch ?? 0)
   const common = Math.min(...newestEpochs)
-  if (common < 1) return null
+  if (units.length === 0 || common < 1) return null
   // of one epoch, the earliest step is the end of it; later ones were written on the way through the next
   return byUnit.map((own) => own.find(({ epoch }) => epoch >= common)!)
 }

@@ -20,7 +20,7 @@ export async function listPresets({ dataDir, trainers }: Pick<Config, 'dataDir' 
 }
 
 function describe(
-  { name, title, description, config }: PresetDefinition,
+  { config, datasets, ...preset }: PresetDefinition,
   trainers: number,
   cost: PresetCalibration | undefined,
   source: string,
@@ -31,5 +31,5 @@ function describe(
     seconds: cost ? Math.ceil(estimateRun(config, datasetCatalog[dataset], cost, trainers)) : null,
     basis,
   }))
-  return { name, title, description, config: { ...config, channels: [...config.channels] }, estimates }
+  return { ...preset, datasets: [...datasets], config: { ...config, channels: [...config.channels] }, estimates }
 }

@@ -1,9 +1,11 @@
-import type { RunConfig } from '@noprop/contract'
+import type { DatasetName, Preset, RunConfig } from '@noprop/contract'
 
 export interface PresetDefinition {
   readonly name: string
   readonly title: string
   readonly description: string
+  readonly group: Preset['group']
+  readonly datasets: readonly DatasetName[]
   readonly config: Readonly<RunConfig>
 }
 
@@ -11,7 +13,14 @@ export interface PresetDefinition {
 const paper: RunConfig = {
   method: 'noprop-dt',
   embedding: 'one-hot',
+  embedding_dim: 20,
+  embedding_init: 'auto',
+  head: 'softmax',
+  radial_sigma: 1,
   blocks: 10,
+  inference_steps: 1000,
+  sampler: 'eq3',
+  fm_sigma: 0,
   channels: [32, 64, 128],
   features: 256,
   dropout: 0.2,
@@ -20,8 +29,12 @@ const paper: RunConfig = {
   batch_size: 128,
   learning_rate: 1e-3,
   learning_rate_schedule: 'constant',
+  optimizer: 'adamw',
   weight_decay: 1e-3,
   noise_samples: 1,
+  augmentation: 'none',
+  ema_decay: 0,
+  label_smoothing: 0,
   seed: 1,
   train_limit: null,
   test_limit: null,
@@ -55,18 +68,24 @@ const smoke: RunConfig = {
   metrics_interval: 5,
 }
 
+const digits: readonly DatasetName[] = ['mnist', 'synthetic-digits']
+
 /** Named starting points, in the order in which they are offered. */
 export const presets: readonly PresetDefinition[] = [
   {
     name: 'quick',
     title: 'Quick',
     description: 'Three slim blocks, two passes over the data. Learns well in minutes on two cores.',
+    group: 'quick',
+    datasets: digits,
     config: quick,
   },
   {
     name: 'paper',
     title: 'Paper',
     description: 'The network and training of the NoProp paper (DT, one-hot labels): ten blocks, 100 epochs, constant learning rate.',
+    group: 'paper',
+    datasets: digits,
     config: paper,
   },
   {
@@ -74,6 +93,8 @@ export const presets: readonly PresetDefinition[] = [
     title: 'Smoke test',
     description:
       'Two tiny blocks on a few thousand images: seconds long, to check an installation or a pipeline. Its accuracy means little.',
+    group: 'quick',
+    datasets: digits,
     config: smoke,
   },
 ]

@@ -1,7 +1,16 @@
 import type { ChainAccuracy, EvaluateResult, EvaluationFacts, Split } from '@noprop/contract'
 
-/** Adds the shards of an evaluation. They are of one model, so their arrays have equal lengths; there is at least one. */
-export function mergeEvaluation(epoch: number, split: Split, shards: readonly EvaluateResult[]): EvaluationFacts {
+/**
+ * Adds the shards of an evaluation. They are of one model, so their arrays have equal lengths; there is at least one.
+ *
+ * @param chainSteps the steps of the chain that the shards counted after
+ */
+export function mergeEvaluation(
+  epoch: number,
+  split: Split,
+  shards: readonly EvaluateResult[],
+  chainSteps: readonly number[],
+): EvaluationFacts {
   const examples = sum(shards.map(({ count }) => count))
   const noiseFree = chainAccuracy(
     shards.map((shard) => shard.noise_free),
@@ -11,8 +20,9 @@ export function mergeEvaluation(epoch: number, split: Split, shards: readonly Ev
     epoch,
     split,
     examples,
-    accuracy: noiseFree.after_block.at(-1)!,
+    accuracy: noiseFree.after_step.at(-1)!,
     loss: sum(shards.map(({ loss_sum }) => loss_sum)) / examples,
+    chain_steps: [...chainSteps],
     noise_free: noiseFree,
     noisy: chainAccuracy(
       shards.map((shard) => shard.noisy),
@@ -37,7 +47,7 @@ export function evaluationMetrics({ split, accuracy, noisy, noise_free, loss }: 
 
 function chainAccuracy(counts: readonly EvaluateResult['noisy'][], examples: number): ChainAccuracy {
   return {
-    after_block: counts[0]!.correct_after_block.map((_, t) => sum(counts.map((count) => count.correct_after_block[t]!)) / examples),
+    after_step: counts[0]!.correct_after_step.map((_, i) => sum(counts.map((count) => count.correct_after_step[i]!)) / examples),
     head: sum(counts.map(({ correct_head }) => correct_head)) / examples,
   }
 }

@@ -1,7 +1,9 @@
 import { expect, test, vi } from 'vitest'
 import { ProgressTracker } from './progress-tracker.ts'
 
-const config = { blocks: 2, epochs: 2, batch_size: 100 }
+const config = { epochs: 2, batch_size: 100 }
+/** Two blocks and the head. */
+const prepared = (stepsPerEpoch: number) => ({ units: [0, 1, 2], steps_per_epoch: stepsPerEpoch })
 
 /** A tracker and its clock, in seconds. */
 function trackerWithClock() {
@@ -14,7 +16,13 @@ test('counts the steps of all blocks and leaves the head out', () => {
   tracker.setStep(0, 500)
   tracker.setStep(1, 7)
   tracker.setStep(2, 3)
-  expect(tracker.progress(0, 10)).toMatchObject({ epoch: 0, epochs: 2, step: 10, steps: 40, fraction: 0.25 })
+  expect(tracker.progress(0, prepared(10))).toMatchObject({ epoch: 0, epochs: 2, step: 10, steps: 40, fraction: 0.25 })
+})
+
+test('a network whose parts are trained together counts once', () => {
+  const { tracker } = trackerWithClock()
+  tracker.setStep(1, 5)
+  expect(tracker.progress(0, { units: [1], steps_per_epoch: 10 })).toMatchObject({ step: 5, steps: 20 })
 })
 
 test('knows neither steps nor time before the data is known', () => {
@@ -24,27 +32,27 @@ test('knows neither steps nor time before the data is known', () => {
 
 test('measures speed over the last half minute', () => {
   const { tracker, at } = trackerWithClock()
-  tracker.progress(0, 1000)
+  tracker.progress(0, prepared(1000))
   at(1)
-  expect(tracker.progress(0, 1000).images_per_second).toBeNull()
+  expect(tracker.progress(0, prepared(1000)).images_per_second).toBeNull()
   for (let second = 2; second <= 60; second++) {
     at(second)
     // ten times faster from the thirtieth second on
     tracker.setStep(1, second <= 30 ? second : 30 + (second - 30) * 10)
-    tracker.progress(0, 1000)
+    tracker.progress(0, prepared(1000))
   }
-  expect(tracker.progress(0, 1000)).toMatchObject({ step: 330, images_per_second: 1000, eta_seconds: 367 })
+  expect(tracker.progress(0, prepared(1000))).toMatchObject({ step: 330, images_per_second: 1000, eta_seconds: 367 })
 })
 
 test('a clock that is set anew changes no speed', () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   try {
     const tracker = new ProgressTracker(config)
-    tracker.progress(0, 1000)
+    tracker.progress(0, prepared(1000))
     vi.setSystemTime(Date.now() + 10_000)
     tracker.setStep(1, 10)
     // less than two seconds have passed
-    expect(tracker.progress(0, 1000).images_per_second).toBeNull()
+    expect(tracker.progress(0, prepared(1000)).images_per_second).toBeNull()
   } finally {
     vi.useRealTimers()
   }
@@ -54,19 +62,19 @@ test('is not at the end before the last evaluation', () => {
   const { tracker } = trackerWithClock()
   tracker.setStep(1, 20)
   tracker.setStep(2, 20)
-  expect(tracker.progress(2, 10).fraction).toBe(0.99)
+  expect(tracker.progress(2, prepared(10)).fraction).toBe(0.99)
 })
 
 test('a block that was set back never gives a negative speed', () => {
   const { tracker, at } = trackerWithClock()
   tracker.setStep(1, 10)
-  tracker.progress(0, 10)
+  tracker.progress(0, prepared(10))
   at(5)
   tracker.setStep(1, 0)
-  expect(tracker.progress(0, 10)).toMatchObject({ step: 0, images_per_second: null })
+  expect(tracker.progress(0, prepared(10))).toMatchObject({ step: 0, images_per_second: null })
   at(10)
   tracker.setStep(1, 5)
-  expect(tracker.progress(0, 10)).toMatchObject({ step: 5, images_per_second: 100 })
+  expect(tracker.progress(0, prepared(10))).toMatchObject({ step: 5, images_per_second: 100 })
 })
 
 test('the training loss is the mean of the newest losses of the blocks', () => {

@@ -1,34 +1,42 @@
-import type { RunConfig, RunProgress } from '@noprop/contract'
+import type { PrepareResult, RunConfig, RunProgress } from '@noprop/contract'
 
 /** Time over which speed is measured. */
 const windowMs = 30_000
 /** Shortest time from which a speed is told. */
 const shortestSpanMs = 2000
 
-/** Where the blocks of the active run stand between two reports, and how fast they go. The shared head is left out: its steps cost next to nothing. */
+/** Whether a unit counts: the shared head does not, whose steps cost next to nothing. */
+export const isBlock = (unit: number) => unit > 0
+
+/** Optimizer steps of a whole run, without those of the shared head. */
+export function stepsOfRun(prepared: Pick<PrepareResult, 'units' | 'steps_per_epoch'>, epochs: number): number {
+  return prepared.units.filter(isBlock).length * epochs * prepared.steps_per_epoch
+}
+
+/** Where the blocks of the active run stand between two reports, and how fast they go. */
 export class ProgressTracker {
-  readonly #config: Pick<RunConfig, 'blocks' | 'epochs' | 'batch_size'>
+  readonly #config: Pick<RunConfig, 'epochs' | 'batch_size'>
   readonly #now: () => number
   readonly #steps = new Map<number, number>()
   readonly #losses = new Map<number, number>()
   #samples: { time: number; step: number }[] = []
 
   /** @param now milliseconds of a clock that nobody sets */
-  constructor(config: Pick<RunConfig, 'blocks' | 'epochs' | 'batch_size'>, now: () => number = () => performance.now()) {
+  constructor(config: Pick<RunConfig, 'epochs' | 'batch_size'>, now: () => number = () => performance.now()) {
     this.#config = config
     this.#now = now
   }
 
   /** A block has done `step` steps from the start of the run; fewer than before where it was set back to a checkpoint. */
   setStep(block: number, step: number) {
-    if (block === 0) return
+    if (!isBlock(block)) return
     // a speed measured across a setback would be wrong
     if (step < (this.#steps.get(block) ?? 0)) this.#samples = []
     this.#steps.set(block, step)
   }
 
   setLoss(block: number, loss: number) {
-    if (block > 0) this.#losses.set(block, loss)
+    if (isBlock(block)) this.#losses.set(block, loss)
   }
 
   /** Mean of the newest denoising losses of the blocks; null before there is one. */
@@ -38,13 +46,13 @@ export class ProgressTracker {
   }
 
   /**
-   * @param epoch         epochs that every unit has finished
-   * @param stepsPerEpoch of one block; null before the data is known
+   * @param epoch    epochs that every unit has finished
+   * @param prepared null before the data is known
    */
-  progress(epoch: number, stepsPerEpoch: number | null): RunProgress {
-    const { blocks, epochs, batch_size: batchSize } = this.#config
+  progress(epoch: number, prepared: Pick<PrepareResult, 'units' | 'steps_per_epoch'> | null): RunProgress {
+    const { epochs, batch_size: batchSize } = this.#config
     const step = [...this.#steps.values()].reduce((a, b) => a + b, 0)
-    const steps = stepsPerEpoch === null ? null : blocks * epochs * stepsPerEpoch
+    const steps = prepared && stepsOfRun(prepared, epochs)
     const stepsPerSecond = this.#speed(step)
     return {
       epoch,

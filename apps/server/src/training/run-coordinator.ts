@@ -174,7 +174,7 @@ export class RunCoordinator implements RunExecutor {
   /** Gives the most urgent task to an idle trainer. Answers whether there was one. */
   async #assignNext(slot: number): Promise<boolean> {
     const { database, repository, queue, pool, checkpoints } = this.#parts
-    const runId = this.#active!.id
+    const { id: runId, prepared } = this.#active!
     const alive = pool.busySlots(null).map((busy) => pool.taskOf(busy)!.task_id)
     const task = await database.write(async (transaction): Promise<Task | null> => {
       const run = await repository.findIn(transaction, runId)
@@ -185,7 +185,7 @@ export class RunCoordinator implements RunExecutor {
       if (run.status !== status) await repository.changeStatus(transaction, runId, status, null)
       if (leased.kind === 'train')
         await transaction.db.blockState.update({ where: { runId_block: { runId, block: leased.block! } }, data: { trainer: slot } })
-      return taskMessage(transaction, run, leased, checkpoints)
+      return taskMessage(transaction, run, leased, prepared, checkpoints)
     })
     if (!task) return false
     if (!pool.assign(slot, task)) await this.#giveBack(slot, task, 'keep', null)
@@ -243,8 +243,9 @@ export class RunCoordinator implements RunExecutor {
     const task = this.#heldTask(slot, taskId)
     if (!task) return
     const { database, repository, queue, outcomes, pool } = this.#parts
+    const prepared = this.#active?.id === task.run_id ? this.#active.prepared : null
     try {
-      await outcomes.check(task, result)
+      await outcomes.check(task, result, prepared)
     } catch (error) {
       if (!(error instanceof BadResultError)) throw error
       return this.#failed(slot, taskId, { kind: 'infrastructure', code: error.code, message: error.message })
@@ -259,9 +260,9 @@ export class RunCoordinator implements RunExecutor {
         await outcomes.prepared(transaction, run, result)
         this.#active!.prepared = result
       } else if (result.kind === 'train') {
-        await outcomes.trained(transaction, run, result.checkpoint, this.#active!.prepared!)
+        await outcomes.trained(transaction, run, result.checkpoint, prepared!)
       } else if (task.kind === 'evaluate') {
-        await outcomes.evaluated(transaction, run, task.epoch, task.split)
+        await outcomes.evaluated(transaction, run, task, prepared!)
         if (run.status === 'running' && (await queue.countOpen(transaction, run.id)) === 0) await this.#succeed(transaction, run.id)
       }
       return true
@@ -421,7 +422,7 @@ export class RunCoordinator implements RunExecutor {
       const run = await repository.findIn(transaction, id)
       if (run?.status !== 'running') return
       const epoch = run.blocks.length > 0 ? Math.min(...run.blocks.map((block) => block.epoch)) : 0
-      const progress = tracker.progress(epoch, prepared?.steps_per_epoch ?? null)
+      const progress = tracker.progress(epoch, prepared)
       if (JSON.stringify(progress) === JSON.stringify(run.progress)) return
       const trainLoss = tracker.trainLoss()
       const metrics = trainLoss === null ? run.metrics : { ...run.metrics, train_loss: trainLoss }

@@ -28,6 +28,28 @@ export function trainTask(block: number, epoch: number): PlannedTask {
   return { kind: 'train', priority: firstTrainingPriority + epoch * prioritiesPerEpoch + block, block, epoch }
 }
 
+/** What a run trains, and whether at the same time. */
+export type TrainingPlan = Pick<PrepareResult, 'units' | 'in_turn'>
+
+/** The first tasks of training: an epoch of every unit, or, where they take turns, of the first one. */
+export function firstTrainTasks({ units, in_turn }: TrainingPlan): PlannedTask[] {
+  return (in_turn ? units.slice(0, 1) : units).map((block) => trainTask(block, 1))
+}
+
+/** What follows when a unit has finished an epoch: its own next one, or, where the units take turns, the next unit's, and after the last one's the next epoch. */
+export function nextTrainTasks(block: number, epoch: number, { units, in_turn }: TrainingPlan, epochs: number): PlannedTask[] {
+  const next = in_turn ? units[units.indexOf(block) + 1] : undefined
+  if (next !== undefined) return [trainTask(next, epoch)]
+  return epoch < epochs ? [trainTask(in_turn ? units[0]! : block, epoch + 1)] : []
+}
+
+/** Where units take turns: the unit that trained before this one does, and the epoch that it then finished. Null for the first turn of all. */
+export function turnBefore(block: number, epoch: number, { units }: TrainingPlan): { block: number; epoch: number } | null {
+  const place = units.indexOf(block)
+  if (place > 0) return { block: units[place - 1]!, epoch }
+  return epoch > 1 ? { block: units.at(-1)!, epoch: epoch - 1 } : null
+}
+
 /** The shards of all evaluations that are due once every unit has finished `epoch`; they come before any training. */
 export function evaluationTasks(epoch: number, config: RunConfig, facts: PrepareResult): PlannedTask[] {
   return evaluationSplits(epoch, config).flatMap((split) => {

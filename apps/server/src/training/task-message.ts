@@ -1,15 +1,21 @@
-import type { Run, Task } from '@noprop/contract'
+import type { PrepareResult, Run, Task } from '@noprop/contract'
 import type { CheckpointStore } from '../checkpoints/checkpoint-store.ts'
 import { newId } from '../ids.ts'
 import type { Transaction } from '../plugins/database.ts'
-import { checkpointsOfEpoch } from './task-graph.ts'
+import { checkpointsOfEpoch, turnBefore } from './task-graph.ts'
 import type { LeasedTask } from './task-queue.ts'
 
-/** What a trainer needs to know to carry out a leased task: for training the newest checkpoint of its block, for an evaluation those of its epoch. */
+/**
+ * What a trainer needs to know to carry out a leased task: for training the newest checkpoint of its block, and where blocks take turns that of the one
+ * before it; for an evaluation those of its epoch.
+ *
+ * @param prepared null before the data is here, when there is nothing else to do than to prepare it
+ */
 export async function taskMessage(
   { db }: Transaction,
   run: Pick<Run, 'id' | 'dataset' | 'config'>,
   leased: LeasedTask,
+  prepared: PrepareResult | null,
   store: CheckpointStore,
 ): Promise<Task> {
   const common = { task_id: leased.id, run_id: run.id, dataset: run.dataset, config: run.config }
@@ -18,15 +24,19 @@ export async function taskMessage(
   if (leased.kind === 'prepare') return { kind: 'prepare', ...common }
 
   if (leased.kind === 'train') {
-    const block = leased.block!
+    const [block, epoch] = [leased.block!, leased.epoch!]
+    const before = prepared!.in_turn ? turnBefore(block, epoch, prepared!) : null
     const newest = await db.checkpoint.findFirst({ where: { runId: run.id, block }, orderBy: { step: 'desc' } })
+    const handedOver = before && checkpointsOfEpoch(await db.checkpoint.findMany({ where: { runId: run.id, ...before } }), before.epoch)[0]
     const checkpointId = newId('ckpt')
     return {
       kind: 'train',
       ...common,
       block,
-      epoch: leased.epoch!,
+      epoch,
       resume_from: newest && fileOf(newest),
+      shared_from: handedOver ? fileOf(handedOver) : null,
+      prototypes: prepared!.prototypes,
       checkpoint: { checkpoint_id: checkpointId, path: store.path(run.id, checkpointId) },
     }
   }

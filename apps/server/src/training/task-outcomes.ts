@@ -15,7 +15,8 @@ import { type EventLog, logEvent } from '../events/event-log.ts'
 import { newId } from '../ids.ts'
 import type { Transaction } from '../plugins/database.ts'
 import { evaluationMetrics, mergeEvaluation } from './merge-evaluation.ts'
-import { evaluationTasks, superfluousCheckpoints, trainTask } from './task-graph.ts'
+import { isBlock, stepsOfRun } from './progress-tracker.ts'
+import { evaluationTasks, firstTrainTasks, nextTrainTasks, superfluousCheckpoints } from './task-graph.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 /** A result that cannot be right; the task is repeated. */
@@ -40,20 +41,16 @@ export class TaskOutcomes {
   /**
    * Checks what a trainer claims before anything is recorded.
    *
+   * @param prepared what the run was found to be; null as long as that is being found out, and when the run has ended
    * @throws {BadResultError} it does not belong to the task, or its checkpoint file is not there
    */
-  async check(task: Task, result: TaskResult): Promise<void> {
+  async check(task: Task, result: TaskResult, prepared: PrepareResult | null): Promise<void> {
     if (result.kind !== task.kind) throw new BadResultError(`a ${task.kind} task cannot end with a ${result.kind} result`)
-    const { blocks } = task.config
-    if (result.kind === 'prepare') {
-      const units = [...new Set(result.units)].sort((a, b) => a - b)
-      if (units.join() !== Array.from({ length: blocks + 1 }, (_, i) => i).join() || units.length !== result.units.length)
-        throw new BadResultError(`the units must be 0 … ${blocks}`)
-    }
+    if (result.kind === 'prepare') checkPlan(result, task.config.blocks)
     if (result.kind === 'train' && task.kind === 'train') await this.checkCheckpoint(task, result.checkpoint, task.epoch)
     if (result.kind === 'evaluate' && task.kind === 'evaluate') {
-      const lengths = [result.noise_free, result.noisy].map((counts) => counts.correct_after_block.length)
-      if (result.count !== task.count || lengths.some((length) => length !== blocks))
+      const lengths = [result.noise_free, result.noisy].map((counts) => counts.correct_after_step.length)
+      if (result.count !== task.count || lengths.some((length) => prepared && length !== prepared.chain_steps.length))
         throw new BadResultError('the counts are not those of the shard that was asked for')
     }
   }
@@ -75,23 +72,19 @@ export class TaskOutcomes {
       device: result.device,
       versions: { ...run.provenance.versions, ...result.versions },
     }
-    const progress = { ...run.progress, steps: run.config.blocks * run.config.epochs * result.steps_per_epoch }
+    const progress = { ...run.progress, steps: stepsOfRun(result, run.config.epochs) }
     await db.run.update({ where: { id: run.id }, data: { provenance, progress, parameters: result.parameters } })
     await db.blockState.createMany({ data: result.units.map((block) => ({ runId: run.id, block })) })
-    await this.#parts.queue.add(
-      transaction,
-      run.id,
-      result.units.map((block) => trainTask(block, 1)),
-    )
+    await this.#parts.queue.add(transaction, run.id, firstTrainTasks(result))
     const message = `${result.train_examples} training, ${result.validation_examples} validation and ${result.test_examples} test images; ${result.parameters.total} parameters; ${result.device}`
     await this.#parts.events.append(transaction, run.id, [logEvent('info', message)])
   }
 
-  /** An epoch of one block is over. Its next one follows, and the evaluation, where this block was the last to finish the epoch. */
+  /** An epoch of one block is over. The next one follows, and the evaluation, where this block was the last to finish the epoch. */
   async trained(transaction: Transaction, run: Run, facts: CheckpointFacts, prepared: PrepareResult) {
     const { block, epoch } = facts
     await this.recordCheckpoint(transaction, run, facts)
-    if (epoch < run.config.epochs) await this.#parts.queue.add(transaction, run.id, [trainTask(block, epoch + 1)])
+    await this.#parts.queue.add(transaction, run.id, nextTrainTasks(block, epoch, prepared, run.config.epochs))
     const behind = await transaction.db.blockState.count({ where: { runId: run.id, epoch: { lt: epoch } } })
     if (behind === 0) await this.#parts.queue.add(transaction, run.id, evaluationTasks(epoch, run.config, prepared))
   }
@@ -106,7 +99,12 @@ export class TaskOutcomes {
   }
 
   /** A shard is done; with the last one of its evaluation, the evaluation is. Answers its facts then, else null. */
-  async evaluated(transaction: Transaction, run: Run, epoch: number, split: Split): Promise<EvaluationFacts | null> {
+  async evaluated(
+    transaction: Transaction,
+    run: Run,
+    { epoch, split }: { epoch: number; split: Split },
+    prepared: PrepareResult,
+  ): Promise<EvaluationFacts | null> {
     const { db } = transaction
     const shards = await db.task.findMany({ where: { runId: run.id, kind: 'evaluate', epoch, split } })
     if (shards.some(({ status }) => status !== 'done')) return null
@@ -114,6 +112,7 @@ export class TaskOutcomes {
       epoch,
       split,
       shards.map(({ result }) => result as EvaluateResult),
+      prepared.chain_steps,
     )
     const id = newId('eval')
     await db.evaluation.create({ data: { id, runId: run.id, epoch, split, facts } })
@@ -135,4 +134,11 @@ export class TaskOutcomes {
     // a file that cannot be removed now is an orphan, which the next start removes
     afterCommit(() => void this.#parts.checkpoints.remove(runId, ids).catch(() => {}))
   }
+}
+
+/** @throws {BadResultError} what is to be trained, or counted, makes no sense */
+function checkPlan({ units, chain_steps: steps }: PrepareResult, blocks: number) {
+  if (new Set(units).size !== units.length || units.some((unit) => unit > blocks) || !units.some(isBlock))
+    throw new BadResultError(`the units must be different ones of 0 … ${blocks}, and not the head alone`)
+  if (steps.some((step, i) => i > 0 && step <= steps[i - 1]!)) throw new BadResultError('the steps of the chain must rise')
 }
