@@ -6,7 +6,7 @@
 import type { Graph, Value } from '../graph/graph.ts'
 import { crop } from './borders.ts'
 import { padAfter, reshape, slice, transpose } from './build.ts'
-import { blockedForm, domain, fillsBlocks, fromBlocks, toBlocks } from './channel-blocks.ts'
+import { domain, fillsBlocks, fromBlocks, toBlocks } from './channel-blocks.ts'
 import type { ConvInfo, Convolution } from './convolution.ts'
 
 type Shape4 = [number, number, number, number]
@@ -107,25 +107,17 @@ export function filterGradientInBlocks(graph: Graph, x: Value, dy: Value, info: 
 function imagesAsChannels(graph: Graph, image: Value): Value {
   const [batch, height, width, channels] = image.shape as Shape4
   const block = graph.channelBlock!
-  const [images, pixels] = [batch / block, height * width]
-  const blocks = blockedForm(image)
-  const size = pixels * channels
-  const flat = reshape(graph, blocks ?? image, [1, batch, 1, size])
-  const interleaved = graph.add(`${domain}.ReorderInput`, [flat], { shape: [1, batch, 1, size], dtype: image.dtype })
-  const result = blocks
-    ? transpose(graph, reshape(graph, interleaved, [images, channels / block, pixels, block, block]), [1, 3, 0, 2, 4])
-    : transpose(graph, reshape(graph, interleaved, [images, pixels, channels, block]), [2, 0, 1, 3])
-  return reshape(graph, result, [channels, batch, height, width])
+  const [images, parts, pixels] = [batch / block, channels / block, height * width]
+  const flat = reshape(graph, toBlocks(graph, image), [1, batch, 1, pixels * channels])
+  const interleaved = graph.add(`${domain}.ReorderInput`, [flat], { shape: flat.shape, dtype: image.dtype })
+  const split = reshape(graph, interleaved, [images, parts, pixels, block, block])
+  return reshape(graph, transpose(graph, split, [1, 3, 0, 2, 4]), [channels, batch, height, width])
 }
 
 /** A gradient as the filter of a convolution whose input channels are the images: [channels, batch, height, width] in blocks of both. */
 function imagesAsInputs(graph: Graph, dy: Value): Value {
   const [batch, height, width, channels] = dy.shape as Shape4
   const block = graph.channelBlock!
-  const [images, parts, pixels] = [batch / block, channels / block, height * width]
-  const blocks = blockedForm(dy)
-  const result = blocks
-    ? transpose(graph, reshape(graph, blocks, [images, block, parts, pixels, block]), [2, 0, 3, 1, 4])
-    : transpose(graph, reshape(graph, dy, [images, block, pixels, parts, block]), [3, 0, 2, 1, 4])
-  return reshape(graph, result, [channels, batch, height, width])
+  const split = reshape(graph, toBlocks(graph, dy), [batch / block, block, channels / block, height * width, block])
+  return reshape(graph, transpose(graph, split, [2, 0, 3, 1, 4]), [channels, batch, height, width])
 }

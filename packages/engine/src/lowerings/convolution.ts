@@ -3,7 +3,7 @@ import { UnsupportedOpError } from '../errors.ts'
 import type { Graph, Value } from '../graph/graph.ts'
 import { elementCount } from '../host-tensors.ts'
 import type { Lowerings } from '../trace/lowering.ts'
-import { concat, gemm, pad, padAfter, reshape, slice, transpose } from './build.ts'
+import { binary, concat, gemm, pad, padAfter, reshape, slice, transpose } from './build.ts'
 import { canCrop, crop, setCrop, withoutZeroBorder } from './borders.ts'
 import { blockedForm } from './channel-blocks.ts'
 import { convolveInBlocks, filterGradientInBlocks, inputGradientInBlocks } from './convolution-in-blocks.ts'
@@ -36,12 +36,19 @@ export interface Tile {
   readonly height: number
   readonly width: number
 }
-const pixel: Tile = { height: 1, width: 1 }
+
+/** One pixel of every tile. */
+interface Place {
+  readonly row: number
+  readonly column: number
+  readonly tile: Tile
+}
+const everyPixel: Place = { row: 0, column: 0, tile: { height: 1, width: 1 } }
 
 /** The convolutions that made a value. */
 const convolutions = new WeakMap<Value, Convolution>()
-/** Values that were put together from tiles. */
-const untiled = new WeakMap<Value, { tiles: Value; tile: Tile }>()
+/** Images that were put together from those of the places of a tile. */
+const assembled = new WeakMap<Value, { parts: readonly Value[]; tile: Tile }>()
 
 /**
  * Convolutions as matrix products. The columns of an image, its filter windows side by side, are one value for the convolution and for the
@@ -55,9 +62,11 @@ export const convolutionLowerings: Lowerings = {
     const { part, info } = nonZeroPart(dy!, full)
     const inBlocks = filterGradientInBlocks(graph, x!, part, info)
     if (inBlocks) return reshape(graph, inBlocks, attrs.filterShape)
-    // a sum over all pixels, so the order does not matter: that of the pooling before saves rearranging
-    const { tiles, tile } = untiled.get(part) ?? { tiles: part, tile: pixel }
-    return reshape(graph, gemm(graph, columns(graph, x!, info, tile), rowsOf(graph, tiles), { transA: 1 }), attrs.filterShape)
+    // a sum over all pixels, so an image that was put together from places need not be
+    const { parts, tile } = assembled.get(part) ?? { parts: [part], tile: everyPixel.tile }
+    return placesOfTile(tile)
+      .map((place, i) => filterGradient(graph, { x: x!, dy: parts[i]!, info }, place))
+      .reduce((sum, gradient) => binary(graph, 'Add', sum, gradient))
   },
   Conv2DBackpropInput: (graph, { dy, filter }, attrs: ConvAttrs & { inputShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
@@ -67,33 +76,40 @@ export const convolutionLowerings: Lowerings = {
 }
 
 /**
- * An image in the order in which pooling reads it: for each place in a tile, the pixels that all tiles have there. Rows and columns that fill no tile
- * are left out; where x is a convolution, they are not even computed, and the order costs nothing.
- *
- * @returns [batch, tile.height·tile.width, height·width, channels], height and width counted in tiles
+ * The pixels that all tiles have at each of their places, row by row: images [batch, height, width, channels], height and width counted in tiles. Rows and
+ * columns that fill no tile are left out; where x is a convolution, they are not even computed, and each place is a convolution of its own.
  */
-export function toTiles(graph: Graph, x: Value, tile: Tile): Value {
+export function toPlaces(graph: Graph, x: Value, tile: Tile): readonly Value[] {
   const [batch, height, width, channels] = x.shape as Shape4
   const [rows, columns] = [Math.floor(height / tile.height), Math.floor(width / tile.width)]
-  const shape = [batch, tile.height * tile.width, rows * columns, channels]
   const made = convolutions.get(x)
   if (made && !blockedForm(x)) {
     const info = withOutputSize(made.info, rows * tile.height, columns * tile.width)
-    return reshape(graph, product(graph, { ...made, info }, tile), shape)
+    return placesOfTile(tile).map((place) => product(graph, { ...made, info }, place))
   }
   const used = crop(graph, x, rows * tile.height, columns * tile.width)
   const split = reshape(graph, used, [batch, rows, tile.height, columns, tile.width, channels])
-  return reshape(graph, transpose(graph, split, [0, 2, 4, 1, 3, 5]), shape)
+  return placesOfTile(tile).map(({ row, column }) => {
+    const pixels = slice(graph, split, [
+      { axis: 2, start: row, size: 1 },
+      { axis: 4, start: column, size: 1 },
+    ])
+    return reshape(graph, pixels, [batch, rows, columns, channels])
+  })
 }
 
-/** The reverse of `toTiles`: an image of that shape, 0 where no tile is. */
-export function fromTiles(graph: Graph, tiles: Value, tile: Tile, [batch, height, width, channels]: Shape4): Value {
+/** The reverse of `toPlaces`: an image of that shape, 0 where no tile is. */
+export function fromPlaces(graph: Graph, parts: readonly Value[], tile: Tile, [batch, height, width, channels]: Shape4): Value {
   const [rows, columns] = [Math.floor(height / tile.height), Math.floor(width / tile.width)]
-  const split = reshape(graph, tiles, [batch, tile.height, tile.width, rows, columns, channels])
-  const joined = transpose(graph, split, [0, 3, 1, 4, 2, 5])
-  const image = reshape(graph, joined, [batch, rows * tile.height, columns * tile.width, channels])
-  untiled.set(image, { tiles, tile })
+  const pixels = parts.map((part) => reshape(graph, part, [batch, rows, 1, columns, 1, channels]))
+  const joined = Array.from({ length: tile.height }, (_, row) => concat(graph, pixels.slice(row * tile.width, (row + 1) * tile.width), 4))
+  const image = reshape(graph, concat(graph, joined, 2), [batch, rows * tile.height, columns * tile.width, channels])
+  assembled.set(image, { parts, tile })
   return padAfter(graph, image, height, width)
+}
+
+function placesOfTile(tile: Tile): Place[] {
+  return Array.from({ length: tile.height * tile.width }, (_, i) => ({ row: Math.floor(i / tile.width), column: i % tile.width, tile }))
 }
 
 /** A gradient without the rows and columns in which it is 0, and the convolution that it belongs to. */
@@ -130,26 +146,74 @@ export function requireSquare(op: string, pad: unknown, info: Pick<ConvInfo, Win
 }
 
 function convolve(graph: Graph, convolution: Convolution): Value {
-  const result = convolveInBlocks(graph, convolution) ?? reshape(graph, product(graph, convolution, pixel), convolution.info.outShape)
+  const result = convolveInBlocks(graph, convolution) ?? product(graph, convolution, everyPixel)
   convolutions.set(result, convolution)
   setCrop(result, (height, width) => convolve(graph, { ...convolution, info: withOutputSize(convolution.info, height, width) }))
   return result
 }
 
-/** The pixels of a convolution, tile by tile: [pixels, outChannels]. */
-function product(graph: Graph, { x, filter, info }: Convolution, tile: Tile): Value {
-  const matrix = reshape(graph, filter, [elementCount(filter.shape.slice(0, 3)), info.outChannels])
-  return gemm(graph, columns(graph, x, info, tile), matrix)
+/** The pixels of a convolution at a place. */
+function product(graph: Graph, { x, filter, info }: Convolution, place: Place): Value {
+  const { outHeight, outWidth, outChannels, batchSize } = info
+  const weights = sharesPatches(info, place) ? pad(graph, filter, paddingInPatch(info, place), 0) : filter
+  const matrix = reshape(graph, weights, [elementCount(weights.shape.slice(0, 3)), outChannels])
+  const shape = [batchSize, outHeight / place.tile.height, outWidth / place.tile.width, outChannels]
+  return reshape(graph, gemm(graph, columnsAt(graph, x, info, place), matrix), shape)
 }
 
-/** Gather copies one pixel at a time; below this many channels it pays to put neighbours side by side first. */
+/** What the pixels at a place contribute to the gradient of the filter. */
+function filterGradient(graph: Graph, { x, dy, info }: { x: Value; dy: Value; info: ConvInfo }, place: Place): Value {
+  const { filterHeight, filterWidth, inChannels, outChannels } = info
+  const gradient = gemm(graph, columnsAt(graph, x, info, place), rowsOf(graph, dy), { transA: 1 })
+  if (!sharesPatches(info, place)) return reshape(graph, gradient, [filterHeight, filterWidth, inChannels, outChannels])
+  const [[top], [left]] = paddingInPatch(info, place)
+  const { filterHeight: height, filterWidth: width } = patchInfo(info, place.tile)
+  return slice(graph, reshape(graph, gradient, [height, width, inChannels, outChannels]), [
+    { axis: 0, start: top, size: filterHeight },
+    { axis: 1, start: left, size: filterWidth },
+  ])
+}
+
+/** Copying columns costs much per piece; below this many channels it pays to put neighbours side by side first. */
 const fewChannels = 8
 
-/** im2col: [batch·outHeight·outWidth, filterHeight·filterWidth·inChannels], each image in the order of its tiles. */
-function columns(graph: Graph, x: Value, info: ConvInfo, tile: Tile): Value {
+/**
+ * Whether the columns of a place are patches: all the pixels that the windows of one tile reach, the same for every place. The filter is then padded with
+ * zeros. That is more to multiply, but of few channels it is little, and there is less to copy.
+ */
+function sharesPatches({ inChannels, dilationHeight, dilationWidth }: ConvInfo, { tile }: Place): boolean {
+  return inChannels < fewChannels && dilationHeight * dilationWidth === 1 && tile.height * tile.width > 1
+}
+
+/** The convolution whose windows are the patches. */
+function patchInfo(info: ConvInfo, tile: Tile): ConvInfo {
+  const { filterHeight, filterWidth, strideHeight, strideWidth, outHeight, outWidth } = info
+  const [height, width] = [(tile.height - 1) * strideHeight + filterHeight, (tile.width - 1) * strideWidth + filterWidth]
+  const larger = { filterHeight: height, filterWidth: width, effectiveFilterHeight: height, effectiveFilterWidth: width }
+  const further = { strideHeight: strideHeight * tile.height, strideWidth: strideWidth * tile.width }
+  return withOutputSize({ ...info, ...larger, ...further }, outHeight / tile.height, outWidth / tile.width)
+}
+
+/** Before and after the filter, in the patch, for every axis. */
+function paddingInPatch(info: ConvInfo, { row, column, tile }: Place): [[number, number], [number, number], [0, 0], [0, 0]] {
+  const { strideHeight, strideWidth } = info
+  return [
+    [row * strideHeight, (tile.height - 1 - row) * strideHeight],
+    [column * strideWidth, (tile.width - 1 - column) * strideWidth],
+    [0, 0],
+    [0, 0],
+  ]
+}
+
+/** im2col of the pixels at a place: [batch·height·width, filterHeight·filterWidth·inChannels], height and width counted in tiles. */
+function columnsAt(graph: Graph, x: Value, info: ConvInfo, place: Place): Value {
+  return sharesPatches(info, place) ? columns(graph, x, patchInfo(info, place.tile), everyPixel) : columns(graph, x, info, place)
+}
+
+function columns(graph: Graph, x: Value, info: ConvInfo, place: Place): Value {
   const { batchSize, outHeight, outWidth, filterHeight, filterWidth, inChannels, padInfo } = info
   const { top, bottom, left, right } = padInfo
-  const rows = batchSize * outHeight * outWidth
+  const rows = (batchSize * outHeight * outWidth) / (place.tile.height * place.tile.width)
   const paddings = [
     [0, 0],
     [top, bottom],
@@ -158,10 +222,10 @@ function columns(graph: Graph, x: Value, info: ConvInfo, tile: Tile): Value {
   ] as const
   const padded = pad(graph, usedPart(graph, x, info), paddings, 0)
   // beyond the output that is asked for there may be more of x, which `usedPart` leaves where it saves nothing
-  if (isPointwise(info) && tile === pixel) return rowsOf(graph, crop(graph, padded, outHeight, outWidth))
+  if (isPointwise(info) && place === everyPixel) return rowsOf(graph, crop(graph, padded, outHeight, outWidth))
   const source = inChannels < fewChannels ? widenColumns(graph, padded, info) : padded
   const [, height, width, channels] = source.shape as Shape4
-  const taps = windowIndices(info, tile, width, source === padded)
+  const taps = windowIndices(info, place, width, source === padded)
   const gathered = graph.add(
     'Gather',
     [reshape(graph, source, [batchSize, height * width, channels]), graph.constant(taps, [taps.length], 'int32')],
@@ -188,11 +252,11 @@ function widenColumns(graph: Graph, x: Value, info: ConvInfo): Value {
   return concat(graph, shifted, 3)
 }
 
-/** Pixel under each place of the filter, for every output pixel; `width` is that of the image they are counted in. */
-function windowIndices(info: ConvInfo, tile: Tile, width: number, everyColumn: boolean): Int32Array {
+/** Pixel under each element of the filter, for every output pixel at a place; `width` is that of the image they are counted in. */
+function windowIndices(info: ConvInfo, place: Place, width: number, everyColumn: boolean): Int32Array {
   const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info
   const indices: number[] = []
-  for (const [y, x] of outputPixels(info, tile)) {
+  for (const [y, x] of outputPixels(info, place)) {
     for (let row = 0; row < filterHeight; row++) {
       const start = (y * strideHeight + row * dilationHeight) * width
       if (!everyColumn) indices.push(start + x)
@@ -202,11 +266,9 @@ function windowIndices(info: ConvInfo, tile: Tile, width: number, everyColumn: b
   return Int32Array.from(indices)
 }
 
-/** Row and column of every output pixel, in the order of `toTiles`. */
-function* outputPixels({ outHeight, outWidth }: ConvInfo, tile: Tile): Generator<[number, number]> {
-  for (let row = 0; row < tile.height; row++)
-    for (let column = 0; column < tile.width; column++)
-      for (let y = row; y < outHeight; y += tile.height) for (let x = column; x < outWidth; x += tile.width) yield [y, x]
+/** Row and column of every output pixel at a place. */
+function* outputPixels({ outHeight, outWidth }: ConvInfo, { row, column, tile }: Place): Generator<[number, number]> {
+  for (let y = row; y < outHeight; y += tile.height) for (let x = column; x < outWidth; x += tile.width) yield [y, x]
 }
 
 /** 1×1 at stride 1: every pixel is its own window. */

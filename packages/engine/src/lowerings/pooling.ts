@@ -2,8 +2,8 @@ import { backend_util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowerings } from '../trace/lowering.ts'
 import { crop, setCrop, withoutZeroBorder } from './borders.ts'
-import { binary, cast, concat, pad, padAfter, reduce, reshape, slice } from './build.ts'
-import { fromTiles, requireSquare, type Tile, toTiles } from './convolution.ts'
+import { binary, cast, pad, padAfter, reshape, slice } from './build.ts'
+import { fromPlaces, requireSquare, type Tile, toPlaces } from './convolution.ts'
 
 type Shape4 = [number, number, number, number]
 type PoolInfo = ReturnType<typeof backend_util.computePool2DInfo>
@@ -68,9 +68,8 @@ function isTiling(info: PoolInfo): boolean {
 
 /** Maximum of each window, [batch, height, width, channels]. */
 function maxOfTiles(graph: Graph, x: Value, tile: Tile): Value {
-  const [batch, height, width, channels] = x.shape as Shape4
-  const shape = [batch, Math.floor(height / tile.height), Math.floor(width / tile.width), channels]
-  const result = reshape(graph, reduce(graph, 'ReduceMax', toTiles(graph, x, tile), [1], false), shape)
+  if (tile.height * tile.width === 1) return x
+  const result = toPlaces(graph, x, tile).reduce((max, place) => binary(graph, 'Max', max, place))
   setCrop(result, (rows, columns) => maxOfTiles(graph, crop(graph, x, rows * tile.height, columns * tile.width), tile))
   return result
 }
@@ -85,7 +84,7 @@ function tileOf({ filterHeight, filterWidth }: PoolInfo): Tile {
 
 /** For each place of the filter, the elements under it: tensors of the output's shape, row by row. */
 function windows(graph: Graph, x: Value, info: PoolInfo, padding: number): readonly Value[] {
-  if (isTiling(info)) return placesOfTiles(graph, toTiles(graph, x, tileOf(info)), info)
+  if (isTiling(info)) return toPlaces(graph, x, tileOf(info))
   const padded = padToWindows(graph, x, info, padding)
   return places(info).map(({ row, column }) =>
     slice(graph, padded, [
@@ -93,15 +92,6 @@ function windows(graph: Graph, x: Value, info: PoolInfo, padding: number): reado
       { axis: 2, start: column, size: info.outWidth, step: info.strideWidth },
     ]),
   )
-}
-
-function placesOfTiles(graph: Graph, tiles: Value, info: PoolInfo): readonly Value[] {
-  const [batch, count, pixels, channels] = tiles.shape as Shape4
-  const part = { shape: [batch, 1, pixels, channels], dtype: tiles.dtype }
-  const parts = graph.addMany('Split', [tiles, graph.int64(...Array.from({ length: count }, () => 1))], Array(count).fill(part), {
-    axis: 1,
-  })
-  return parts.map((value) => reshape(graph, value, info.outShape))
 }
 
 function padToWindows(graph: Graph, x: Value, info: PoolInfo, padding: number): Value {
@@ -145,11 +135,7 @@ function shareOfFirstMaximum(graph: Graph, places: readonly Value[], max: Value,
 
 /** The reverse of `windows`: adds the elements of each place where they came from. */
 function spread(graph: Graph, parts: readonly Value[], info: PoolInfo): Value {
-  if (isTiling(info)) {
-    const { batchSize, outHeight, outWidth, inChannels } = info
-    const pixels = parts.map((part) => reshape(graph, part, [batchSize, 1, outHeight * outWidth, inChannels]))
-    return fromTiles(graph, concat(graph, pixels, 1), tileOf(info), info.inShape)
-  }
+  if (isTiling(info)) return fromPlaces(graph, parts, tileOf(info), info.inShape)
   const sum = places(info)
     .map(({ row, column }, i) => placeAt(graph, parts[i]!, row, column, info))
     .reduce((total, part) => binary(graph, 'Add', total, part))
