@@ -73,13 +73,20 @@ export function fillNormal(target: Float32Array, key: StreamKey, start = 0, coun
 }
 
 /**
- * Fills `target` with 0 at a probability of `threshold`/65536 and 1 otherwise, two independent 16-bit lanes of each word.
- * The hash is written out here: this is the one hot loop, two million elements a step with the paper's block.
+ * Fills `target` with 0 at a probability of `threshold`/65536 and 1 otherwise. Four elements share a word, a byte each: a byte below the upper half of the
+ * threshold drops its element, a byte above keeps it, and one that equals it, which is rare, leaves it to the same byte of another word.
+ * This is the one hot loop, two million elements a step with the paper's block: the hash is written out, and the four bytes are compared at once.
  */
 export function fillKeepMask(target: Uint8Array, key: StreamKey, threshold: number): void {
-  const { low, high } = key
-  const pairs = target.length >> 1
-  for (let i = 0; i < pairs; i++) {
+  const words = target.length >> 2
+  if (target.byteOffset % 4 !== 0) return target.set(keepMask(target.length, key, threshold))
+  const quads = new Int32Array(target.buffer, target.byteOffset, words)
+  const [low, high] = [key.low | 0, key.high | 0]
+  const limit = threshold >> 8
+  const limits = Math.imul(limit, 0x01010101)
+  // added to the lower seven bits of a byte, these carry into its highest bit where it reaches the limit, or the limit less 128
+  const carry = Math.imul((limit > 128 ? 256 : 128) - limit, 0x01010101)
+  for (let i = 0; i < words; i++) {
     let x = i ^ low
     x = Math.imul(x ^ (x >>> 16), 0x7feb352d)
     x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
@@ -87,8 +94,28 @@ export function fillKeepMask(target: Uint8Array, key: StreamKey, threshold: numb
     x = Math.imul(x ^ (x >>> 16), 0x7feb352d)
     x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
     x ^= x >>> 16
-    target[2 * i] = (threshold - 1 - (x & 0xffff)) >>> 31
-    target[2 * i + 1] = (threshold - 1 - (x >>> 16)) >>> 31
+    const reached = ((x & 0x7f7f7f7f) + carry) | 0
+    quads[i] = ((limit > 128 ? reached & x : reached | x) & 0x80808080) >>> 7
+    const difference = x ^ limits
+    // some byte is 0: https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
+    if (((difference - 0x01010101) & ~difference & 0x80808080) !== 0) quads[i] = keepBytes(x, randomWord(key, ~i), threshold)
   }
-  if (target.length & 1) target[target.length - 1] = (randomWord(key, pairs) & 0xffff) < threshold ? 0 : 1
+  const rest = keepBytes(randomWord(key, words), randomWord(key, ~words), threshold)
+  for (let i = 4 * words; i < target.length; i++) target[i] = (rest >>> (8 * (i & 3))) & 1
+}
+
+function keepMask(length: number, key: StreamKey, threshold: number): Uint8Array {
+  const mask = new Uint8Array(length)
+  fillKeepMask(mask, key, threshold)
+  return mask
+}
+
+/** Four bytes of 0 or 1 for those of two words, byte by byte. */
+function keepBytes(upper: number, lower: number, threshold: number): number {
+  let kept = 0
+  for (let shift = 0; shift < 32; shift += 8) {
+    const value = (((upper >>> shift) & 0xff) << 8) | ((lower >>> shift) & 0xff)
+    if (value >= threshold) kept |= 1 << shift
+  }
+  return kept
 }

@@ -120,13 +120,27 @@ describe('keep masks', () => {
     expect(Math.abs(dropped - mask.length * p)).toBeLessThan(6 * Math.sqrt(mask.length * p * (1 - p)))
   })
 
-  it('compare both halves of each word with the threshold', () => {
-    for (const length of [1, 2, 7, 1000]) {
-      const mask = new Uint8Array(length)
-      fillKeepMask(mask, key, 13107)
-      const expected = mask.map((_, i) => (((randomWord(key, i >> 1) >>> (16 * (i & 1))) & 0xffff) < 13107 ? 0 : 1))
-      expect(mask).toEqual(expected)
-    }
+  it.each([1, 255, 256, 13107, 32767, 32768, 32769, 33024, 65279, 65535])(
+    'compare a byte of two words for each element with the threshold, such as %i',
+    (threshold) => {
+      // of the last one, some bytes equal the upper half of the threshold whatever it is
+      for (const length of [1, 2, 3, 7, 4096]) {
+        const mask = new Uint8Array(length)
+        fillKeepMask(mask, key, threshold)
+        const byte = (counter: number, i: number) => (randomWord(key, counter) >>> (8 * (i & 3))) & 0xff
+        const expected = mask.map((_, i) => (256 * byte(i >> 2, i) + byte(~(i >> 2), i) < threshold ? 0 : 1))
+        expect(mask).toEqual(expected)
+      }
+    },
+  )
+
+  it('are the same wherever in memory they are written', () => {
+    const alone = new Uint8Array(1003)
+    fillKeepMask(alone, key, 13107)
+    const inside = new Uint8Array(1010)
+    fillKeepMask(inside.subarray(3, 1006), key, 13107)
+    expect(inside.subarray(3, 1006)).toEqual(alone)
+    expect([...inside.subarray(0, 3), ...inside.subarray(1006)]).toEqual(Array(7).fill(0))
   })
 
   it('are all ones at a rate of 0', () => {
