@@ -1,3 +1,4 @@
+export type { Augmentation } from './augmentation.ts'
 export type {
   DatasetFacts,
   DatasetFolders,
