@@ -1,6 +1,9 @@
+import { backpropChain } from './baseline/backprop-chain.ts'
+import { backpropUnit } from './baseline/backprop-unit.ts'
+import { mixParameters } from './baseline/mix-estimate.ts'
 import { classifierHead } from './block/classifier-head.ts'
 import { type BlockConfig, denoisingBlock } from './block/denoising-block.ts'
-import { countParameters, elementCount } from './block/parameters.ts'
+import { countParameters, elementCount, type ParameterSpec } from './block/parameters.ts'
 import { timeConditionedNetwork } from './block/time-conditioned-network.ts'
 import { continuousChain, continuousPlan } from './chain/continuous-chain.ts'
 import { type ContinuousSampler, continuousTimeSampler } from './chain/continuous-sampler.ts'
@@ -32,6 +35,7 @@ const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbe
     const parts = continuousParts(config, embedding)
     return buildContinuousModel(parts, continuousTimeObjective(parts), continuousTimeSampler(parts))
   },
+  backprop: buildBackpropModel,
 }
 
 /**
@@ -66,16 +70,27 @@ function buildDiscreteTimeModel(config: ModelConfig, embedding: LabelEmbedding):
   const isCoupled = embedding.parameters.length > 0
   return {
     units: isCoupled ? timesteps.map((t) => coupledUnit(t, parts)) : [headUnit(parts), ...timesteps.map((t) => denoisingUnit(t, parts))],
-    ...discreteFacts(parts),
+    ...discreteFacts(parts, sharedParameters(parts)),
     chain: (options) => discreteChain(options, parts),
   }
 }
 
+function buildBackpropModel(config: ModelConfig, embedding: LabelEmbedding): BuiltModel {
+  const parts = discreteParts(config, embedding)
+  return {
+    units: [backpropUnit(parts)],
+    ...discreteFacts(parts, [...sharedParameters(parts), ...mixParameters(config.blocks)]),
+    chain: (options) => backpropChain(options, parts),
+  }
+}
+
 /** What is the same for every method that has a chain of blocks. */
-function discreteFacts(parts: DiscreteParts): Pick<Model, 'parameters' | 'flopsPerImage' | 'reportedSteps'> {
-  const { block, config } = parts
+function discreteFacts(
+  { block, config }: DiscreteParts,
+  besideBlocks: readonly ParameterSpec[],
+): Pick<Model, 'parameters' | 'flopsPerImage' | 'reportedSteps'> {
   const perBlock = countParameters(block.parameters)
-  const shared = countParameters(sharedParameters(parts))
+  const shared = countParameters(besideBlocks)
   return {
     parameters: { total: shared + config.blocks * perBlock, perBlock, shared },
     flopsPerImage: 2 * block.multiplyAdds,

@@ -3,6 +3,7 @@
 import type { HostTensors, Program, TensorSpec } from '@noprop/engine'
 import { type NamedTensorMap, reshape, softmax, split, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core'
 import { frozenMode } from '../block/block-mode.ts'
+import { addPrefix, blockPrefix, underPrefix } from '../block/block-names.ts'
 import { frozenBlockWeights, frozenParameters } from '../block/frozen-block.ts'
 import type { ChainOptions, ChainResult, DenoisingChain } from '../model.ts'
 import { servedWeights } from '../optimizer/adam.ts'
@@ -34,8 +35,7 @@ export function discreteChain(options: ChainOptions, parts: DiscreteParts): Deno
       const shared = servedWeights(requireState(states, embedding.parameters.length === 0 ? sharedUnit : blocks))
       for (const { name } of sharedParameters(parts)) weights[name] = shared[name]!
       for (const t of timesteps) {
-        const frozen = frozenBlockWeights(block, servedWeights(requireState(states, t)))
-        for (const [name, values] of Object.entries(frozen)) weights[blockPrefix(t) + name] = values
+        Object.assign(weights, addPrefix(blockPrefix(t), frozenBlockWeights(block, servedWeights(requireState(states, t)))))
       }
       return { chain: weights }
     },
@@ -73,7 +73,7 @@ function chainProgram({ batchSize, samples }: ChainOptions, parts: DiscreteParts
       const noise = split(inputs['noise']!, blocks, 0)
       let z = inputs['start'] as Tensor2D
       for (let t = 1; t <= blocks; t++) {
-        const blockWeights = weightsOfBlock(weights, block, t)
+        const blockWeights = underPrefix(blockPrefix(t), weights)
         const probabilities = softmax(block.logits(blockWeights, inputs['images'] as Tensor4D, z, frozenMode(blockWeights)))
         const epsilon = reshape(noise[t - 1]!, [rows, embedding.dimension]) as Tensor2D
         z = chainStep(embedding.combine(weights, probabilities), z, epsilon, schedule.chainCoefficients(t))
@@ -85,9 +85,4 @@ function chainProgram({ batchSize, samples }: ChainOptions, parts: DiscreteParts
   }
 }
 
-const blockPrefix = (t: number) => `block${t}/`
 const estimateName = (t: number) => `estimate${t}`
-
-function weightsOfBlock(weights: NamedTensorMap, block: DiscreteParts['block'], t: number): NamedTensorMap {
-  return Object.fromEntries(frozenParameters(block).map(({ name }) => [name, weights[blockPrefix(t) + name]!]))
-}

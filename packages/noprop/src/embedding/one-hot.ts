@@ -19,6 +19,10 @@ export function indicatorRows(labels: Tensor1D, numClasses: number): Tensor2D {
 }
 
 function identity(size: number): Tensor2D {
-  const values = Float32Array.from({ length: size ** 2 }, (_, i) => (i % (size + 1) === 0 ? 1 : 0))
-  return tensor2d(values, [size, size])
+  return tensor2d(identityMatrix(size), [size, size])
+}
+
+/** W, row by row. */
+export function identityMatrix(size: number): Float32Array {
+  return Float32Array.from({ length: size ** 2 }, (_, i) => (i % (size + 1) === 0 ? 1 : 0))
 }

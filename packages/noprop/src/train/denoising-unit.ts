@@ -115,7 +115,7 @@ export function blockLoss(state: NamedTensorMap, inputs: NamedTensorMap, { confi
 }
 
 /** The weights of a block that its loss depends on. */
-export function differentiatedNames(block: DenoisingBlock): string[] {
+export function differentiatedNames(block: Pick<DenoisingBlock, 'parameters' | 'removedByNorm'>): string[] {
   return block.parameters.map(({ name }) => name).filter((name) => !block.removedByNorm.includes(name))
 }
 
