@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Trains every method on real data, several seeds each, through the product's own API, and writes what came of it.
 //   node bench/methods.mjs [--tables mnist,ours,cifar10] [--seeds 1,2,3] [--workers 2] [--report]
-// Every run has a server of its own with one trainer, so that all methods are given the same: one core. Runs that the results file already
+// Every run has a server of its own with one trainer, so that all methods are given the same: one core, and memory is that of the run. Runs that the results file already
 // holds are not repeated; --report only writes the tables anew. Needs a built product (npm run build) and NOPROP_DATASETS_DIR, or a network.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -47,8 +47,7 @@ function plannedRuns() {
   return all.map((run) => ({ ...run, key: `${run.table}/${run.row}/${run.seed}` })).filter(({ key }) => !known[key])
 }
 
-async function trainOnce({ table, seed, request }) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'noprop-methods-'))
+async function trainOnce({ table, seed, request }, dataDir) {
   const server = await startServer(dataDir)
   try {
     const { dataset, overrides } = tables[table]
@@ -74,7 +73,6 @@ async function trainOnce({ table, seed, request }) {
     }
   } finally {
     await endServer(server)
-    rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
@@ -131,11 +129,13 @@ function readCost(pid) {
   }
 }
 
+/** Takes runs until there are none; its servers, one after the other, share a data folder. */
 async function work(queue) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'noprop-methods-'))
   for (let run = queue.shift(); run; run = queue.shift()) {
     const startedAt = Date.now()
     try {
-      const result = await trainOnce(run)
+      const result = await trainOnce(run, dataDir)
       keep(run.key, result)
       const seconds = Math.round((Date.now() - startedAt) / 1000)
       console.log(`${run.key}: ${(100 * result.accuracy).toFixed(2)} %, ${seconds} s, ${result.trainer_cpu_seconds} s of processor`)
@@ -144,6 +144,7 @@ async function work(queue) {
       process.exitCode = 1
     }
   }
+  rmSync(dataDir, { recursive: true, force: true })
 }
 
 if (!options.report) {
