@@ -48,7 +48,7 @@ describe('migrations', () => {
 
   test('are applied once', async () => {
     const database = new Sqlite(join(folder, 'noprop.db'))
-    expect(applyMigrations(database, migrations)).toHaveLength(1)
+    expect(applyMigrations(database, migrations)).toHaveLength(2)
     expect(applyMigrations(database, migrations)).toEqual([])
     database.close()
   })
