@@ -6,7 +6,7 @@ import { type BlockConfig, denoisingBlock } from './block/denoising-block.ts'
 import { countParameters, elementCount, type ParameterSpec } from './block/parameters.ts'
 import { timeConditionedNetwork } from './block/time-conditioned-network.ts'
 import { continuousChain, continuousPlan } from './chain/continuous-chain.ts'
-import { type ContinuousSampler, continuousTimeSampler } from './chain/continuous-sampler.ts'
+import { type ContinuousSampler, continuousTimeSampler, flowMatchingSampler } from './chain/continuous-sampler.ts'
 import { discreteChain } from './chain/discrete-chain.ts'
 import type { LabelEmbedding } from './embedding/label-embedding.ts'
 import { oneHotEmbedding } from './embedding/one-hot.ts'
@@ -17,6 +17,7 @@ import { continuousTimeObjective } from './train/continuous-time-objective.ts'
 import { type ContinuousObjective, continuousUnit } from './train/continuous-unit.ts'
 import { coupledUnit, sharedParameters } from './train/coupled-unit.ts'
 import { denoisingUnit } from './train/denoising-unit.ts'
+import { flowMatchingObjective } from './train/flow-matching-objective.ts'
 import { headUnit } from './train/head-unit.ts'
 import type { ContinuousParts, DiscreteParts } from './train/model-parts.ts'
 import { validateModelConfig } from './validate-model-config.ts'
@@ -34,6 +35,10 @@ const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbe
   'noprop-ct': (config, embedding) => {
     const parts = continuousParts(config, embedding)
     return buildContinuousModel(parts, continuousTimeObjective(parts), continuousTimeSampler(parts))
+  },
+  'noprop-fm': (config, embedding) => {
+    const parts = continuousParts(config, embedding)
+    return buildContinuousModel(parts, flowMatchingObjective(parts), flowMatchingSampler(parts))
   },
   backprop: buildBackpropModel,
 }

@@ -1,7 +1,8 @@
 /** @file How the methods of continuous time take their steps, and where they read the class. */
 
 import type { HostTensors } from '@noprop/engine'
-import { type NamedTensorMap, softmax, type Tensor2D } from '@tensorflow/tfjs-core'
+import { add, mul, type NamedTensorMap, softmax, type Tensor2D } from '@tensorflow/tfjs-core'
+import { nearestClassLogits } from '../block/nearest-class.ts'
 import type { ParameterSpec } from '../block/parameters.ts'
 import { hostSchedule } from '../schedule/learned-schedule.ts'
 import { type ChainCoefficients, chainCoefficients } from '../schedule/noise-schedule.ts'
@@ -44,6 +45,20 @@ export function continuousTimeSampler({ config, embedding, head }: ContinuousPar
     direction: (weights, logits) => embedding.combine(weights, softmax(logits)),
     estimate: (_, { logits }) => softmax(logits),
     decode: (weights, z) => softmax(head.logits(weights, z)),
+  }
+}
+
+/** NoProp-FM, the direction being v: Euler steps of dz/dt = v. After each, z̃_1 = z + (1 − t)·v is where it would lead. */
+export function flowMatchingSampler({ config, embedding }: ContinuousParts): ContinuousSampler {
+  const { inferenceSteps } = config
+  const nearest = (weights: NamedTensorMap, z: Tensor2D) => softmax(nearestClassLogits(z, embedding.matrix(weights)))
+  return {
+    parameters: embedding.parameters,
+    isStochastic: false,
+    steps: () => Array.from({ length: inferenceSteps }, () => ({ a: 1 / inferenceSteps, b: 1, c: 0 })),
+    direction: (weights, logits) => embedding.combine(weights, logits),
+    estimate: (weights, { direction, z, timeLeft }) => nearest(weights, add(z, mul(direction, timeLeft))),
+    decode: nearest,
   }
 }
 
