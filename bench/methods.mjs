@@ -4,9 +4,11 @@
 // Every run has a server of its own with one trainer, so that all methods are given the same: one core, and memory is that of the run. Runs that the results file already
 // holds are not repeated; --report only writes the tables anew. Needs a built product (npm run build) and NOPROP_DATASETS_DIR, or a network.
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { tables } from './method-tables.mjs'
@@ -95,9 +97,21 @@ async function endServer({ child }) {
   await ended
 }
 
-async function call({ url }, path, body) {
-  const json = body && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-  const response = await fetch(url + path, json)
+/** A connection that breaks on a busy machine is no reason to lose a run: the request is repeated. */
+async function call({ url }, path, body, { attempts = 5, key = randomUUID() } = {}) {
+  const json = body && {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    body: JSON.stringify(body),
+  }
+  let response
+  try {
+    response = await fetch(url + path, json)
+  } catch (error) {
+    if (attempts === 1) throw error
+    await sleep(2000)
+    return call({ url }, path, body, { attempts: attempts - 1, key })
+  }
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   return response.json()
 }
