@@ -6,6 +6,7 @@ import {
   howItLearns,
   methodOrder,
   noiseLabel,
+  sharedParts,
   stepLabel,
   takesTurns,
   unitLabel,
@@ -64,6 +65,12 @@ test('flow matching decodes by the nearest embedding, and its noise is in z_0', 
 })
 
 test('the dimension is told of a learned embedding, where it is chosen', () => {
-  expect(embeddingLabel({ embedding: 'learned', embedding_dim: 20 })).toBe('learned, dim=20')
-  expect(embeddingLabel({ embedding: 'prototype', embedding_dim: 20 })).toBe('prototype')
+  const labelOf = (embedding: 'learned' | 'prototype') => embeddingLabel({ method: 'noprop-dt', embedding, embedding_dim: 20 })
+  expect([labelOf('learned'), labelOf('prototype')]).toEqual(['learned, dim=20', 'prototype'])
+})
+
+test('what learns besides the network is named', () => {
+  expect(sharedParts({ method: 'noprop-dt', embedding: 'one-hot' })).toBe('head')
+  expect(sharedParts({ method: 'noprop-fm', embedding: 'learned' })).toBe('embedding and head')
+  expect(sharedParts({ method: 'noprop-ct', embedding: 'prototype' })).toBe('embedding, head and noise schedule')
 })

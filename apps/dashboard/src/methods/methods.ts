@@ -30,7 +30,8 @@ export const methodOrder = Object.keys(methods) as Method[]
 const embeddingNames: Readonly<Record<EmbeddingKind, string>> = { 'one-hot': 'one-hot', learned: 'learned', prototype: 'prototype' }
 
 /** The embedding of a run, with its dimension where that was chosen: `learned, dim=20`. */
-export function embeddingLabel({ embedding, embedding_dim }: Pick<RunConfig, 'embedding' | 'embedding_dim'>): string {
+export function embeddingLabel({ method, embedding, embedding_dim }: Pick<RunConfig, 'method' | 'embedding' | 'embedding_dim'>): string {
+  if (method === 'forward-forward') return 'no embedding'
   return embedding === 'learned' ? `${embeddingNames.learned}, dim=${embedding_dim}` : embeddingNames[embedding]
 }
 
@@ -68,6 +69,12 @@ export function unitsOf({ config, blocks }: Pick<Run, 'config' | 'blocks'>): num
   if (config.method === 'noprop-dt' && config.embedding === 'one-hot') expected.push(0)
   const further = blocks.map(({ block }) => block).filter((block) => !expected.includes(block))
   return [...expected, ...further].sort((a, b) => (a || Infinity) - (b || Infinity))
+}
+
+/** What learns besides the blocks or the network itself. */
+export function sharedParts({ method, embedding }: Kind): string {
+  const parts = [...(embedding === 'one-hot' ? [] : ['embedding']), 'head', ...(method === 'noprop-ct' ? ['noise schedule'] : [])]
+  return parts.join(', ').replace(/, ([^,]*)$/, ' and $1')
 }
 
 export function unitLabel(method: Method, block: number): string {

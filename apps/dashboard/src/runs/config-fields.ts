@@ -38,11 +38,16 @@ export const fieldGroups: FieldGroup[] = [
       { name: 'method', label: 'Method', kind: 'choice' },
       { name: 'embedding', label: 'Label embedding', kind: 'choice' },
       { name: 'embedding_dim', label: 'Embedding dimension', unit: 'd', help: 'Of the learned embedding', kind: 'integer' },
-      { name: 'embedding_init', label: 'First embedding', kind: 'choice' },
+      {
+        name: 'embedding_init',
+        label: 'First embedding',
+        help: 'What the trained embedding begins with; auto takes what the paper has',
+        kind: 'choice',
+      },
       { name: 'head', label: 'Head', kind: 'choice' },
       { name: 'radial_sigma', label: 'Radial sigma', unit: 'σ', help: 'σ of Eq. 16; the paper does not tell its own', kind: 'number' },
-      { name: 'inference_steps', label: 'Inference steps', kind: 'integer' },
-      { name: 'sampler', label: 'Sampler', kind: 'choice' },
+      { name: 'inference_steps', label: 'Inference steps', help: 'Of the chain; with adjoint of the training, too', kind: 'integer' },
+      { name: 'sampler', label: 'Sampler', help: 'How the chain runs: by Eq. 3, or by the probability-flow ODE', kind: 'choice' },
       { name: 'fm_sigma', label: 'Flow sigma', unit: 'σ', help: 'σ of Eq. 11; the paper does not tell its own', kind: 'number' },
       { name: 'eta', label: 'Eta', unit: 'η', help: 'Weight of the denoising loss, η of Eqs. 8 and 9', kind: 'number' },
     ],
@@ -185,6 +190,13 @@ export function isOurs({ ours }: ConfigField, text: string): boolean {
   if (ours === undefined) return false
   if (typeof ours === 'string') return Number(text) > Number(ours.slice('above '.length))
   return ours.includes(text.trim())
+}
+
+/** Says which values of a field are ours; nothing where it has none. */
+export function oursNote({ ours }: ConfigField): string | undefined {
+  if (ours === undefined) return undefined
+  if (typeof ours === 'string') return `${ours === 'above 0' ? 'Above 0' : 'More than 1'} is ours, not the paper’s.`
+  return `${ours.join(' and ')} ${ours.length === 1 ? 'is' : 'are'} ours, not the paper’s.`
 }
 
 export function sameValue(a: RunConfig[keyof RunConfig], b: RunConfig[keyof RunConfig]): boolean {
