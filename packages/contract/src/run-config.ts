@@ -15,7 +15,7 @@ export type EmbeddingKind = Type.Static<typeof EmbeddingKind>
 export const DeviceName = Type.Enum(['cpu', 'tensorflow', 'reference'], { title: 'What executes the training step' })
 export type DeviceName = Type.Static<typeof DeviceName>
 
-export const DatasetName = Type.Enum(['mnist', 'cifar-10', 'synthetic-digits'], { title: 'Dataset' })
+export const DatasetName = Type.Enum(['mnist', 'fashion-mnist', 'cifar-10', 'cifar-100', 'synthetic-digits'], { title: 'Dataset' })
 export type DatasetName = Type.Static<typeof DatasetName>
 
 /** Everything that decides the result of a run, in full. The same config, seed and data give the same weights, bit for bit, on the `cpu` device. */

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cifarImageSize, cifarRecordSize, interleaved, type LabelBytes, parseCifarRecords } from './cifar-records.ts'
-import type { DatasetDefinition, DatasetFacts, DatasetFolders, DatasetSource, DatasetSplit, LoadOptions, SplitName } from './dataset.ts'
+import type { DatasetDefinition, DatasetFolders, DatasetSource, DatasetSplit, LoadOptions, SplitName } from './dataset.ts'
 import { checkSha256, findFile, readSlice, readUnpacked } from './dataset-file.ts'
-import { downloadFile, type DownloadOptions, type RemoteFile } from './download.ts'
-import { DatasetCorruptError, DatasetUnavailableError } from './errors.ts'
+import { type DistributedSet, fetchFile, keptFolders, ownFolder, unavailable } from './distributed-set.ts'
+import type { RemoteFile } from './download.ts'
+import { DatasetCorruptError } from './errors.ts'
 import { withFileLock } from './file-lock.ts'
 import { type ArchiveMember, unpackMembers } from './tar-archive.ts'
 
@@ -16,17 +17,11 @@ export interface CifarFile {
   readonly sha256: string
 }
 
-export interface CifarDataset {
-  readonly facts: DatasetFacts
+export interface CifarDataset extends DistributedSet {
   readonly labelBytes: LabelBytes
   readonly files: Record<SplitName, readonly CifarFile[]>
   /** what the files are distributed in, in a folder of their own */
   readonly archive: RemoteFile & { readonly folder: string }
-  /** addresses of folders that hold the archive */
-  readonly mirrors: readonly string[]
-  /** where the files, or the archive, may lie below NOPROP_DATASETS_DIR */
-  readonly localFolders: readonly string[]
-  readonly download?: Pick<DownloadOptions, 'stallTimeoutMs' | 'retryDelayMs'>
 }
 
 /** A set in the binary version of CIFAR: files of records in a gzipped tar archive, which is unpacked into the data folder. */
@@ -45,33 +40,29 @@ export function defineCifarDataset(set: CifarDataset): DatasetDefinition {
     return records * recordSize
   }
 
-  const keptFolders = ({ datasetsDir }: DatasetFolders) => (datasetsDir ? set.localFolders.map((folder) => join(datasetsDir, folder)) : [])
-  const dataFolder = ({ dataDir }: DatasetFolders) => join(dataDir, 'datasets', facts.name)
   const hasAll = (folders: readonly string[]) => all.every((file) => findFile(file.name, folders))
   const archiveIn = (folders: readonly string[]) => folders.map((folder) => join(folder, archive.name)).find((path) => existsSync(path))
+  const keptArchive = (folders: DatasetFolders) =>
+    archiveIn([...(folders.datasetsDir ? [folders.datasetsDir] : []), ...keptFolders(set, folders)])
 
   function locate(folders: DatasetFolders): DatasetSource {
-    const kept = keptFolders(folders)
-    if (hasAll(kept) || archiveIn(kept)) return 'local'
-    const own = [dataFolder(folders)]
+    if (hasAll(keptFolders(set, folders)) || keptArchive(folders)) return 'local'
+    const own = [ownFolder(set, folders)]
     return hasAll(own) || archiveIn(own) ? 'downloaded' : 'download'
-  }
-
-  function unavailable(folders: DatasetFolders, reason: string, options?: ErrorOptions) {
-    return new DatasetUnavailableError(facts.title, dataFolder(folders), [archive.name], reason, options)
   }
 
   /** The folders that hold all files, after unpacking the archive where there was only that; none where it may not be fetched and is not here. */
   async function filesIn(options: LoadOptions & { readonly mayFetch: boolean }): Promise<readonly string[]> {
-    const kept = keptFolders(options)
+    const kept = keptFolders(set, options)
     if (hasAll(kept)) return kept
-    const own = dataFolder(options)
+    const own = ownFolder(set, options)
+    const archiveHere = () => keptArchive(options) ?? archiveIn([own])
     if (hasAll([own])) return [own]
-    if (!options.mayFetch && !archiveIn([...kept, own])) return []
+    if (!options.mayFetch && !archiveHere()) return []
     await mkdir(own, { recursive: true })
     const makeFiles = async () => {
       if (hasAll([own])) return // another process has made them in the meantime
-      await unpack(archiveIn([...kept, own]) ?? (await fetchArchive(own, options)), own, options)
+      await unpack(archiveHere() ?? (await fetchFile(set, archive, [archive.name], options)), own, options)
     }
     await withFileLock(join(own, 'files.lock'), makeFiles, options.signal)
     return [own]
@@ -84,23 +75,9 @@ export function defineCifarDataset(set: CifarDataset): DatasetDefinition {
     await rm(join(folder, archive.name), { force: true })
   }
 
-  /** @returns the path of the archive */
-  async function fetchArchive(folder: string, options: LoadOptions): Promise<string> {
-    const { onProgress, signal } = options
-    const path = join(folder, archive.name)
-    try {
-      await downloadFile(archive, path, { mirrors: set.mirrors, onProgress, signal, ...set.download })
-    } catch (error) {
-      signal?.throwIfAborted()
-      if ((error as NodeJS.ErrnoException).syscall) throw error // the folder cannot be written: ENOSPC, EACCES, …
-      throw unavailable(options, (error as Error).message, { cause: error })
-    }
-    return path
-  }
-
   function pathOf(file: CifarFile, folders: readonly string[], options: DatasetFolders): string {
     const path = findFile(file.name, folders)
-    if (!path) throw unavailable(options, '')
+    if (!path) throw unavailable(set, [archive.name], options)
     return path
   }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { cifar100 } from './cifar-100.ts'
 import { cifar10 } from './cifar-10.ts'
 import type {
   DatasetDefinition,
@@ -11,13 +12,16 @@ import type {
   SplitName,
 } from './dataset.ts'
 import { DatasetRequestError } from './errors.ts'
+import { fashionMnist } from './fashion-mnist.ts'
 import { mnist } from './mnist.ts'
 import { syntheticDigits } from './synthetic-digits.ts'
 
 /** Every set that the product knows. */
 const definitions = {
   mnist,
+  'fashion-mnist': fashionMnist,
   'cifar-10': cifar10,
+  'cifar-100': cifar100,
   'synthetic-digits': syntheticDigits,
 } satisfies Record<string, DatasetDefinition>
 
@@ -26,7 +30,9 @@ export type DatasetName = keyof typeof definitions
 /** What is known of each set without reading it. */
 export const datasetCatalog: Readonly<Record<DatasetName, DatasetFacts>> = {
   mnist: mnist.facts,
+  'fashion-mnist': fashionMnist.facts,
   'cifar-10': cifar10.facts,
+  'cifar-100': cifar100.facts,
   'synthetic-digits': syntheticDigits.facts,
 }
 
@@ -54,6 +60,17 @@ export async function loadDataset(name: DatasetName, options: LoadOptions): Prom
   const { train, test } = await load(options)
   const { classes, imageShape, normalization } = facts
   return { name, classes, imageShape, normalization, train, test, sha256: hashOf(train, test) }
+}
+
+/**
+ * Bytes that the arrays of a loaded set take, which every process that trains on it holds for itself. While it is read, up to twice its largest
+ * file comes on top of that.
+ */
+export function datasetMemoryBytes(name: DatasetName): number {
+  const { trainExamples, testExamples, imageShape } = definitionOf(name).facts
+  const imageBytes = imageShape.reduce((product, n) => product * n, 1)
+  const labelBytes = 1
+  return (trainExamples + testExamples) * (imageBytes + labelBytes)
 }
 
 /** Where the files of a set are at this moment. */

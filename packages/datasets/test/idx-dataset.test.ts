@@ -71,6 +71,48 @@ describe('a damaged file', () => {
   })
 })
 
+describe('a set of which only the checksums of the archives are known', () => {
+  const withoutSha256 = ({ images, labels }: (typeof set.files)['train']) => ({
+    images: { ...images, sha256: null },
+    labels: { ...labels, sha256: null },
+  })
+  const parts = { train: withoutSha256(set.files.train), test: withoutSha256(set.files.test) }
+  const guarded = defineIdxDataset({ ...set, files: parts })
+
+  async function problemOf(name: string, content: Uint8Array) {
+    await keep(archiveNames.filter((other) => other !== `${name.replace('.gz', '')}.gz`))
+    await writeFile(join(folders.datasetsDir, 'fixture', name), content)
+    return guarded.load(folders).then(
+      () => 'none',
+      (error: unknown) => {
+        expect(error).toMatchObject({ code: 'DATASET_CORRUPT', file: join(folders.datasetsDir, 'fixture', name) })
+        return (error as Error).message
+      },
+    )
+  }
+
+  test.each([
+    ['plain', plainNames],
+    ['as archives', archiveNames],
+  ])('is read %s', async (_, names) => {
+    await keep(names)
+    expect((await guarded.load(folders)).train.images).toEqual(Uint8Array.from({ length: 320 }, (_, i) => pixel(i)))
+  })
+
+  test('refuses an archive that is not the published one', async () => {
+    expect(await problemOf('train-images.gz', gzipSync(files.get('train-images')!, { level: 9 }))).toContain('has the checksum')
+  })
+
+  test.each([
+    ['with a label that is no class', 'train-labels', files.get('train-labels')!.with(8 + 3, 10), 'has the label 10'],
+    ['with a byte too many', 'train-images', Buffer.concat([files.get('train-images')!, Buffer.alloc(1)]), 'is too long'],
+    ['with a byte too few', 'train-images', files.get('train-images')!.subarray(0, -1), 'is truncated'],
+    ['with the images of the other split', 'train-images', files.get('test-images')!, 'holds 10×4×4 values'],
+  ])('refuses a plain file %s', async (_, name, content, problem) => {
+    expect(await problemOf(name, content)).toContain(problem)
+  })
+})
+
 test('without network or files the error names the folder and the files that it wants', async () => {
   const error = await dataset.load(folders).catch((caught: unknown) => caught)
   expect(error).toBeInstanceOf(DatasetUnavailableError)

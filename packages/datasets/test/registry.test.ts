@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
-import { datasetCatalog, loadDataset, readImage } from '../src/index.ts'
+import { datasetCatalog, datasetMemoryBytes, type DatasetName, loadDataset, readImage } from '../src/index.ts'
 
 const folders = { dataDir: tmpdir() }
 
@@ -13,7 +13,19 @@ test('an index outside a split and an unknown set are refused', async () => {
 test('the catalog knows every set without reading it', () => {
   expect(Object.entries(datasetCatalog).map(([name, facts]) => [name, facts.name, facts.trainExamples])).toEqual([
     ['mnist', 'mnist', 60_000],
+    ['fashion-mnist', 'fashion-mnist', 60_000],
     ['cifar-10', 'cifar-10', 50_000],
+    ['cifar-100', 'cifar-100', 50_000],
     ['synthetic-digits', 'synthetic-digits', 60_000],
   ])
+})
+
+test('every set says what it takes in memory, and gives each channel and class what it needs', () => {
+  expect(datasetMemoryBytes('mnist')).toBe(70_000 * 785)
+  for (const [name, { classes, imageShape, normalization }] of Object.entries(datasetCatalog)) {
+    expect(datasetMemoryBytes(name as DatasetName)).toBeLessThan(200e6)
+    expect([normalization.mean.length, normalization.std.length]).toEqual([imageShape[2], imageShape[2]])
+    expect(new Set(classes).size).toBe(name === 'cifar-100' ? 100 : 10)
+    expect(imageShape[0]).toBe(imageShape[1])
+  }
 })
