@@ -26,7 +26,9 @@ test('every dataset is listed with where its files are', async () => {
   expect(status).toBe(200)
   expect(body.items.map(({ name, source, image_shape, train_examples }) => [name, source, image_shape, train_examples])).toEqual([
     ['mnist', 'download', [28, 28, 1], 60_000],
+    ['fashion-mnist', 'download', [28, 28, 1], 60_000],
     ['cifar-10', 'download', [32, 32, 3], 50_000],
+    ['cifar-100', 'download', [32, 32, 3], 50_000],
     ['synthetic-digits', 'generated', [28, 28, 1], 60_000],
   ])
 })

@@ -18,12 +18,12 @@ const middle = 14.5
 /** A stroke thinner than this, in pixels of the final image, is thickened to it; nine in ten of MNIST are wider. */
 const minStroke = 2
 
-/** The smallest box around the ink; null where there is none. */
-export function inkBox({ width, height, values }: GreyMap): Box | null {
+/** The smallest box around what is at least at a level; null where nothing is. */
+export function inkBox({ width, height, values }: GreyMap, level = inkFloor): Box | null {
   let [left, top, right, bottom] = [width, height, 0, 0]
   for (let row = 0, i = 0; row < height; row++) {
     for (let column = 0; column < width; column++, i++) {
-      if (values[i]! < inkFloor) continue
+      if (values[i]! < level) continue
       left = Math.min(left, column)
       right = Math.max(right, column + 1)
       top = Math.min(top, row)

@@ -11,23 +11,35 @@ const minContrast = 20
 /** Noise of a background, in grey levels, above which an image is taken for a photograph. */
 const photoNoise = 1.5
 
-/** Grey levels of an image, 0 … 255. What is transparent becomes the opposite of what is drawn: black ink lies on white, white ink on black. */
-export function greyOf({ width, height, rgba }: Bitmap): GreyMap {
+/**
+ * Grey levels of an image, 0 … 255.
+ *
+ * @param paper grey level that shows through where the image is transparent; by default the opposite of what is drawn: black ink lies on white,
+ *   white ink on black
+ */
+export function greyOf(bitmap: Bitmap, paper = paperUnder(bitmap)): GreyMap {
+  const { width, height, rgba } = bitmap
   const values = new Float32Array(width * height)
-  let [ink, alphaSum] = [0, 0]
-  for (let i = 0; i < values.length; i++) {
-    const luma = (299 * rgba[4 * i]! + 587 * rgba[4 * i + 1]! + 114 * rgba[4 * i + 2]!) / 1000
-    const alpha = rgba[4 * i + 3]!
-    values[i] = luma
-    ink += luma * alpha
-    alphaSum += alpha
-  }
-  const paper = alphaSum > 0 && ink / alphaSum < 128 ? 255 : 0
   for (let i = 0; i < values.length; i++) {
     const alpha = rgba[4 * i + 3]!
-    if (alpha < 255) values[i] = (values[i]! * alpha + paper * (255 - alpha)) / 255
+    const luma = lumaAt(rgba, i)
+    values[i] = alpha < 255 ? (luma * alpha + paper * (255 - alpha)) / 255 : luma
   }
   return { width, height, values }
+}
+
+function paperUnder({ width, height, rgba }: Bitmap): number {
+  let [ink, alphaSum] = [0, 0]
+  for (let i = 0; i < width * height; i++) {
+    const alpha = rgba[4 * i + 3]!
+    ink += lumaAt(rgba, i) * alpha
+    alphaSum += alpha
+  }
+  return alphaSum > 0 && ink / alphaSum < 128 ? 255 : 0
+}
+
+function lumaAt(rgba: Uint8Array, pixel: number): number {
+  return (299 * rgba[4 * pixel]! + 587 * rgba[4 * pixel + 1]! + 114 * rgba[4 * pixel + 2]!) / 1000
 }
 
 /** Separates ink from background; null where there is nothing on the image. */
