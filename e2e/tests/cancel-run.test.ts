@@ -3,7 +3,7 @@ import { expectStatus, startRun } from '../support/run-actions.ts'
 import { digits, expect, test } from '../support/test.ts'
 
 test('a run is canceled from its page, and the trainers take the next one', async ({ page, api }, testInfo) => {
-  const long = { dataset: digits, preset: 'paper' } as const
+  const long = { dataset: digits, preset: 'quick', advanced: { Epochs: '500' } }
   const id = await startRun(page, { ...long, name: 'too long' })
   await expectStatus(page, 'running', 60_000)
 
@@ -18,8 +18,8 @@ test('a run is canceled from its page, and the trainers take the next one', asyn
 })
 
 test('a second run waits, says why, and can be canceled before it starts', async ({ page, api }) => {
-  const first = await api.createRun({ dataset: digits, preset: 'paper', name: 'first' })
-  const secondId = await startRun(page, { dataset: digits, preset: 'paper', name: 'second' })
+  const first = await api.createRun({ dataset: digits, preset: 'quick', name: 'first', config: { epochs: 500 } })
+  const secondId = await startRun(page, { dataset: digits, preset: 'quick', name: 'second', advanced: { Epochs: '500' } })
   await expectStatus(page, 'queued')
   await expect(page.getByText(/wait/i).first()).toBeVisible()
 

@@ -60,6 +60,12 @@ describe('chartsOf', () => {
     ])
   })
 
+  test('flow matching has no weights, and no chart of them', () => {
+    const store = storeOf(series('denoising_loss', 1, point), series('weighted_loss', 1, point))
+    expect(namesOf(store, { method: 'noprop-fm', embedding: 'one-hot' })).toEqual(['denoising_loss'])
+    expect(namesOf(store, { method: 'noprop-ct', embedding: 'one-hot' })).toEqual(['denoising_loss', 'weighted_loss'])
+  })
+
   test('no chart claims that gradients stay inside a block where they do not', () => {
     const store = storeOf(series('gradient_norm', 1, point))
     const noteOf = (method: 'noprop-dt' | 'backprop', embedding: 'one-hot' | 'learned') => chartsOf(store, { method, embedding })[0]!.note

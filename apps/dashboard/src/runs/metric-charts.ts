@@ -15,6 +15,7 @@ export interface MetricChart {
   format: (value: number) => string
   /** a logarithmic axis is offered; what the chart starts with */
   axis?: 'linear' | 'log'
+  hidden?: boolean
 }
 
 type Kind = Pick<RunConfig, 'method' | 'embedding'>
@@ -42,6 +43,8 @@ function knownCharts({ method, embedding }: Kind): MetricChart[] {
     { name: 'loss', title: 'Loss', note: 'What training minimises', format: formatNumber, axis: 'linear' },
     {
       name: 'weighted_loss',
+      // flow matching weighs nothing: it would be the first chart once more
+      hidden: method === 'noprop-fm',
       title: 'Weighted loss',
       note: method === 'noprop-ct' ? "Denoising loss times the SNR's slope, Eq. 9" : 'Denoising loss times the SNR gain of Eq. 8',
       format: formatNumber,
@@ -64,6 +67,8 @@ function knownCharts({ method, embedding }: Kind): MetricChart[] {
       format: formatInteger,
     },
     { name: 'learning_rate', title: 'Learning rate', note: 'As scheduled', format: formatNumber },
+    { name: 'gamma_0', title: 'Clean end of the schedule', note: 'γ_0, −log SNR at the label', format: formatNumber },
+    { name: 'gamma_1', title: 'Noisy end of the schedule', note: 'γ_1, −log SNR at the noise', format: formatNumber },
   ]
 }
 
@@ -95,9 +100,9 @@ export function chartsOf(metrics: MetricStore, config: Kind): MetricChart[] {
   const reported = metrics.names()
   const names = new Set(reported.length > 0 ? reported : expectedNames[methods[config.method].baseline ? 'baseline' : 'noprop'])
   const known = knownCharts(config)
-  const charts = known.filter(({ name }) => names.has(name) || metrics.lines(name).length > 0)
+  const charts = known.filter(({ name, hidden }) => !hidden && (names.has(name) || metrics.lines(name).length > 0))
   const others = [...names].filter((name) => !known.some((chart) => chart.name === name))
-  return [...charts, ...others.map((name): MetricChart => ({ name, title: titleOf(name), note: '', format: formatNumber, axis: 'linear' }))]
+  return [...charts, ...others.map((name): MetricChart => ({ name, title: titleOf(name), note: '', format: formatNumber }))]
 }
 
 /** `positive_goodness` → `Positive goodness` */
