@@ -113,6 +113,36 @@ describe('with a trained run', () => {
     expect(seen.equals(sent)).toBe(true)
   })
 
+  test('a run on colour photographs is asked about one in colour, and answers with the names of its classes', async () => {
+    const run_id = await storeRun(server, { dataset: 'cifar-10', config, checkpoints: units({ 0: 1, 1: 1, 2: 1 }) })
+    const pixels = Uint8Array.from({ length: 3072 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24)
+    const photo = await sharp(pixels, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toBuffer()
+    const { body } = await upload(server, { image: photo, run_id, return_input: 'true' })
+    const [{ label, probabilities, input }] = body.predictions as [(typeof body.predictions)[number]]
+    expect({ label, classes: probabilities.length }).toEqual({ label: 'airplane', classes: 10 })
+    expect(input).toMatchObject({ inverted: false, cropped: false })
+    const seen = await sharp(Buffer.from(input!.png_b64, 'base64')).raw().toBuffer()
+    expect(Uint8Array.from(seen)).toEqual(pixels)
+    // the same decoder guards every dataset
+    expect(problem(await upload(server, { image: Buffer.from('no image'), run_id }))).toMatchObject({
+      status: 415,
+      code: 'IMAGE_UNSUPPORTED',
+    })
+  })
+
+  test('a run on clothes turns a photograph on white into what its network knows', async () => {
+    const run_id = await storeRun(server, { dataset: 'fashion-mnist', config, checkpoints: units({ 0: 1, 1: 1, 2: 1 }) })
+    const garment = { create: { width: 120, height: 240, channels: 3 as const, background: '#203040' } }
+    const photo = await sharp({ create: { width: 400, height: 300, channels: 3, background: '#fff' } })
+      .composite([{ input: garment, left: 200, top: 30 }])
+      .jpeg()
+      .toBuffer()
+    const { body } = await predict(server, { instances: instances(1, photo), run_id, return_input: true })
+    expect(body.predictions[0]).toMatchObject({ label: 'T-shirt/top', input: { inverted: true, cropped: true } })
+  })
+
   test.each([1, 8, 9, 64])('%i JSON instances are answered in their order', async (count) => {
     const { status, body } = await predict(server, { instances: instances(count) })
     expect(status).toBe(200)
