@@ -126,6 +126,13 @@ test('a 1×1 convolution before one that drops the last row and column has the g
   await expectSameAsReference({ batch: 2, height: 5, width: 5, channels: 2, filters: 3, layers: [conv(1), conv(2, 2)] })
 })
 
+test('a padded convolution keeps its bias and its ReLU where the next layer reads only a part of it', async () => {
+  const padded: Layer = { kind: 'conv', size: 2, stride: 1, pad: 'same', relu: true, bias: true }
+  for (const channels of [1, 16]) {
+    await expectSameAsReference({ batch: 2, height: 4, width: 4, channels, filters: 16, layers: [padded, conv(1, 2)] })
+  }
+})
+
 test('nets of convolutions and poolings, and all their gradients, agree with the reference', async () => {
   await fc.assert(
     fc.asyncProperty(nets.filter(fits), async (net) => expectSameAsReference(net)),

@@ -3,10 +3,11 @@ import { UnsupportedOpError } from '../errors.ts'
 import type { Graph, Value } from '../graph/graph.ts'
 import { elementCount } from '../host-tensors.ts'
 import type { Lowerings } from '../trace/lowering.ts'
-import { binary, concat, gemm, pad, padAfter, reshape, slice, transpose } from './build.ts'
+import { binary, concat, gemm, pad, padAfter, reshape, slice, transpose, unary } from './build.ts'
 import { canCrop, crop, setCrop, withoutZeroBorder } from './borders.ts'
 import { blockedForm } from './channel-blocks.ts'
-import { convolveInBlocks, filterGradientInBlocks, inputGradientInBlocks } from './convolution-in-blocks.ts'
+import { convolveInBlocks, filterGradientInBlocks, inputGradientInBlocks, readsPlaces } from './convolution-in-blocks.ts'
+import { everyPixel, type Place, placesOf, type Tile } from './tiles.ts'
 
 type Shape4 = [number, number, number, number]
 export type ConvInfo = ReturnType<typeof backend_util.computeConv2DInfo>
@@ -31,20 +32,6 @@ export interface Convolution {
   readonly rectified?: boolean
 }
 
-/** Windows of a pooling that tile the image. */
-export interface Tile {
-  readonly height: number
-  readonly width: number
-}
-
-/** One pixel of every tile. */
-interface Place {
-  readonly row: number
-  readonly column: number
-  readonly tile: Tile
-}
-const everyPixel: Place = { row: 0, column: 0, tile: { height: 1, width: 1 } }
-
 /** The convolutions that made a value. */
 const convolutions = new WeakMap<Value, Convolution>()
 /** Images that were put together from those of the places of a tile. */
@@ -60,13 +47,13 @@ export const convolutionLowerings: Lowerings = {
   Conv2DBackpropFilter: (graph, { x, dy }, attrs: ConvAttrs & { filterShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropFilter', x!.shape, attrs.filterShape, attrs)
     const { part, info } = nonZeroPart(dy!, full)
-    const inBlocks = filterGradientInBlocks(graph, x!, part, info)
-    if (inBlocks) return reshape(graph, inBlocks, attrs.filterShape)
     // a sum over all pixels, so an image that was put together from places need not be
-    const { parts, tile } = assembled.get(part) ?? { parts: [part], tile: everyPixel.tile }
-    return placesOfTile(tile)
-      .map((place, i) => filterGradient(graph, { x: x!, dy: parts[i]!, info }, place))
-      .reduce((sum, gradient) => binary(graph, 'Add', sum, gradient))
+    const whole = { parts: [part], tile: everyPixel.tile }
+    const pieces = assembled.get(part) ?? whole
+    return (
+      sumOver(graph, readsPlaces(graph, info) ? pieces : whole, (dy, place) => filterGradientInBlocks(graph, { x: x!, dy, info }, place)) ??
+      sumOver(graph, pieces, (dy, place) => filterGradient(graph, { x: x!, dy, info }, place))!
+    )
   },
   Conv2DBackpropInput: (graph, { dy, filter }, attrs: ConvAttrs & { inputShape: Shape4 }) => {
     const full = convInfo('Conv2DBackpropInput', attrs.inputShape, filter!.shape, attrs)
@@ -83,13 +70,14 @@ export function toPlaces(graph: Graph, x: Value, tile: Tile): readonly Value[] {
   const [batch, height, width, channels] = x.shape as Shape4
   const [rows, columns] = [Math.floor(height / tile.height), Math.floor(width / tile.width)]
   const made = convolutions.get(x)
-  if (made && !blockedForm(x)) {
-    const info = withOutputSize(made.info, rows * tile.height, columns * tile.width)
-    return placesOfTile(tile).map((place) => product(graph, { ...made, info }, place))
+  if (made) {
+    const convolution = { ...made, info: withOutputSize(made.info, rows * tile.height, columns * tile.width) }
+    if (!blockedForm(x)) return placesOf(tile).map((place) => product(graph, convolution, place))
+    if (readsPlaces(graph, convolution.info)) return placesOf(tile).map((place) => convolveInBlocks(graph, convolution, place)!)
   }
   const used = crop(graph, x, rows * tile.height, columns * tile.width)
   const split = reshape(graph, used, [batch, rows, tile.height, columns, tile.width, channels])
-  return placesOfTile(tile).map(({ row, column }) => {
+  return placesOf(tile).map(({ row, column }) => {
     const pixels = slice(graph, split, [
       { axis: 2, start: row, size: 1 },
       { axis: 4, start: column, size: 1 },
@@ -108,8 +96,15 @@ export function fromPlaces(graph: Graph, parts: readonly Value[], tile: Tile, [b
   return padAfter(graph, image, height, width)
 }
 
-function placesOfTile(tile: Tile): Place[] {
-  return Array.from({ length: tile.height * tile.width }, (_, i) => ({ row: Math.floor(i / tile.width), column: i % tile.width, tile }))
+/** Sum of what is made of the image at each place; nothing if one makes nothing. */
+function sumOver(
+  graph: Graph,
+  { parts, tile }: { parts: readonly Value[]; tile: Tile },
+  make: (part: Value, place: Place) => Value | undefined,
+): Value | undefined {
+  return placesOf(tile)
+    .map((place, i) => make(parts[i]!, place))
+    .reduce((sum, value) => sum && value && binary(graph, 'Add', sum, value))
 }
 
 /** A gradient without the rows and columns in which it is 0, and the convolution that it belongs to. */
@@ -146,19 +141,21 @@ export function requireSquare(op: string, pad: unknown, info: Pick<ConvInfo, Win
 }
 
 function convolve(graph: Graph, convolution: Convolution): Value {
-  const result = convolveInBlocks(graph, convolution) ?? product(graph, convolution, everyPixel)
+  const result = convolveInBlocks(graph, convolution, everyPixel) ?? product(graph, convolution, everyPixel)
   convolutions.set(result, convolution)
   setCrop(result, (height, width) => convolve(graph, { ...convolution, info: withOutputSize(convolution.info, height, width) }))
   return result
 }
 
 /** The pixels of a convolution at a place. */
-function product(graph: Graph, { x, filter, info }: Convolution, place: Place): Value {
+function product(graph: Graph, { x, filter, info, bias, rectified }: Convolution, place: Place): Value {
   const { outHeight, outWidth, outChannels, batchSize } = info
   const weights = sharesPatches(info, place) ? pad(graph, filter, paddingInPatch(info, place), 0) : filter
   const matrix = reshape(graph, weights, [elementCount(weights.shape.slice(0, 3)), outChannels])
   const shape = [batchSize, outHeight / place.tile.height, outWidth / place.tile.width, outChannels]
-  return reshape(graph, gemm(graph, columnsAt(graph, x, info, place), matrix), shape)
+  const sums = reshape(graph, gemm(graph, columnsAt(graph, x, info, place), matrix), shape)
+  const biased = bias ? binary(graph, 'Add', sums, bias) : sums
+  return rectified ? unary(graph, 'Relu', biased) : biased
 }
 
 /** What the pixels at a place contribute to the gradient of the filter. */

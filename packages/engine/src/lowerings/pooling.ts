@@ -2,8 +2,10 @@ import { backend_util } from '@tensorflow/tfjs-core'
 import type { Graph, Value } from '../graph/graph.ts'
 import type { Lowerings } from '../trace/lowering.ts'
 import { crop, setCrop, withoutZeroBorder } from './borders.ts'
-import { binary, cast, pad, padAfter, reshape, slice } from './build.ts'
-import { fromPlaces, requireSquare, type Tile, toPlaces } from './convolution.ts'
+import { pad, padAfter, reshape, slice } from './build.ts'
+import { binary, cast } from './channel-blocks.ts'
+import { fromPlaces, requireSquare, toPlaces } from './convolution.ts'
+import type { Tile } from './tiles.ts'
 
 type Shape4 = [number, number, number, number]
 type PoolInfo = ReturnType<typeof backend_util.computePool2DInfo>
