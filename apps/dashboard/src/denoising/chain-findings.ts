@@ -32,7 +32,8 @@ export function chainFindings(evaluation: Facts, config: Pick<RunConfig, 'method
   const error = (p: number) => Math.sqrt((p * (1 - p)) / examples)
   const margin = (p: number, q: number) => Math.max(worthSaying, 2 * Math.hypot(error(p), error(q)))
   const say = (step: number) => stepLabel(config.method, step)
-  const { baseline, chainOf } = methods[config.method]
+  const { chainOf } = methods[config.method]
+  const endToEnd = config.method === 'backprop' || config.method === 'adjoint'
 
   if (last <= chance + margin(chance, chance)) {
     return [
@@ -55,13 +56,13 @@ export function chainFindings(evaluation: Facts, config: Pick<RunConfig, 'method
     return [
       {
         kind: alone ? 'last-step-alone' : 'late-start',
-        tone: baseline ? 'info' : 'warn',
+        tone: endToEnd ? 'info' : 'warn',
         title: alone
           ? chainOf === 'block'
             ? 'The last block seems to do all the work'
             : 'Only the last of the reported steps decides'
           : `The chain begins to decide after ${say(steps[start]!)} only`,
-        text: `${numbers} ${baseline ? 'A baseline learns to be right at the end of its chain; nothing asks its earlier estimates to be.' : meaningOfLateStart(config, alone)}`,
+        text: `${numbers} ${endToEnd ? 'It is trained to be right at the end of its chain; nothing asks its earlier estimates to be.' : meaningOfLateStart(config, alone)}`,
       },
     ]
   }
@@ -96,7 +97,7 @@ function meaningOfLateStart({ method }: Pick<RunConfig, 'method'>, alone: boolea
   if (method === 'noprop-ct')
     return 'Eq. 9 gives early times little weight, so they learn late. If this stays so in later epochs, the early steps do nothing for the result.'
   if (methods[method].chainOf === 'step') return 'If this stays so in later epochs, the early steps do nothing for the result.'
-  return alone
+  return alone && method === 'noprop-dt'
     ? 'If this stays so in later epochs, that block reads the image like one ordinary classifier, and the blocks before it do nothing for the result.'
     : 'If this stays so in later epochs, the blocks before it do nothing for the result.'
 }
@@ -105,8 +106,8 @@ function meaningOfEarlyEnd({ method, embedding }: Pick<RunConfig, 'method' | 'em
   if (embedding === 'prototype' && method !== 'backprop' && method !== 'forward-forward')
     return 'With embeddings as long as an image this is to be expected: after one step the latent already tells the label.'
   return methods[method].chainOf === 'block'
-    ? 'The first block does the work, and the others repeat what it said.'
-    : 'The decision falls in the first steps, and the others repeat it.'
+    ? 'The first block does the work, and the others say much the same.'
+    : 'The decision falls in the first steps, and the others hold on to it.'
 }
 
 /** Accuracy of always naming the most frequent class. */

@@ -26,6 +26,11 @@ test('of a chain of many small steps, the reported ones are where their numbers 
   ])
 })
 
+test('a method without chance has one line', () => {
+  const lines = decodingLines(evaluation(0.99), { method: 'forward-forward', sampler: 'eq3' }, ['red', 'blue'])
+  expect(lines.map(({ key }) => key)).toEqual(['free'])
+})
+
 test('the decoding stands to the right of the last step, visibly, in a short chain and in a long one', () => {
   expect(decodingPlace([1, 2, 3])).toBe(3.5)
   expect(decodingPlace([50, 1000])).toBe(1040)

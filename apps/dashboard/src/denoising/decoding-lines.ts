@@ -1,6 +1,6 @@
 import type { Evaluation, RunConfig } from '@noprop/contract'
 import type { ChartLine } from '../charts/LineChart.svelte'
-import { decodingLabel, noiseLabel } from '../methods/methods.ts'
+import { decodingLabel, isRandom, noiseLabel } from '../methods/methods.ts'
 
 /** What of a run's configuration the names of the lines depend on. */
 export type ChainConfig = Pick<RunConfig, 'method' | 'sampler'>
@@ -36,6 +36,8 @@ export function decodingLines(
     points: { xs: [place], ys: [Math.max(value, foot)] },
     told: [value],
   })
+  // without chance there is one chain, and its last estimate is the decision
+  if (!isRandom(config.method)) return [{ key: 'free', label: 'After each block', color: free, points: { xs, ys: noise_free.after_step } }]
   return [
     { key: 'free', label: 'Noise-free', color: free, points: { xs, ys: noise_free.after_step } },
     { key: 'noisy', label: capitalized(noiseName), color: noise, dash: [6, 3], points: { xs, ys: noisy.after_step } },

@@ -35,7 +35,8 @@ describe('unitsOf', () => {
   })
 
   test('one network is one unit, however many blocks the configuration names', () => {
-    for (const method of ['noprop-ct', 'noprop-fm', 'backprop', 'adjoint'] as const) expect(unitsOf(run({ method }))).toEqual([1])
+    for (const method of ['noprop-ct', 'noprop-fm', 'backprop', 'adjoint', 'forward-forward'] as const)
+      expect(unitsOf(run({ method }))).toEqual([1])
   })
 
   test('what a trainer reports beyond that is there too', () => {
@@ -65,7 +66,7 @@ test('flow matching decodes by the nearest embedding, and its noise is in z_0', 
 })
 
 test('the dimension is told of a learned embedding, where it is chosen', () => {
-  const labelOf = (embedding: 'learned' | 'prototype') => embeddingLabel({ method: 'noprop-dt', embedding, embedding_dim: 20 })
+  const labelOf = (embedding: 'learned' | 'prototype') => embeddingLabel({ embedding, embedding_dim: 20 })
   expect([labelOf('learned'), labelOf('prototype')]).toEqual(['learned, dim=20', 'prototype'])
 })
 
@@ -73,4 +74,5 @@ test('what learns besides the network is named', () => {
   expect(sharedParts({ method: 'noprop-dt', embedding: 'one-hot' })).toBe('head')
   expect(sharedParts({ method: 'noprop-fm', embedding: 'learned' })).toBe('embedding and head')
   expect(sharedParts({ method: 'noprop-ct', embedding: 'prototype' })).toBe('embedding, head and noise schedule')
+  expect(sharedParts({ method: 'backprop', embedding: 'one-hot' })).toBe('head and mixing weights')
 })

@@ -22,7 +22,7 @@ export const methods: Readonly<Record<Method, MethodFacts>> = {
   'noprop-fm': { name: 'NoProp-FM', title: 'NoProp by flow matching', baseline: false, chainOf: 'step', oneNetwork: true },
   backprop: { name: 'Backprop', title: 'Back-propagation', baseline: true, chainOf: 'block', oneNetwork: true },
   adjoint: { name: 'Adjoint', title: 'Neural ODE, adjoint sensitivity', baseline: true, chainOf: 'step', oneNetwork: true },
-  'forward-forward': { name: 'Forward-Forward', title: 'Forward-Forward', baseline: true, chainOf: 'block', oneNetwork: false },
+  'forward-forward': { name: 'Forward-Forward', title: 'Forward-Forward', baseline: true, chainOf: 'block', oneNetwork: true },
 }
 
 export const methodOrder = Object.keys(methods) as Method[]
@@ -30,8 +30,7 @@ export const methodOrder = Object.keys(methods) as Method[]
 const embeddingNames: Readonly<Record<EmbeddingKind, string>> = { 'one-hot': 'one-hot', learned: 'learned', prototype: 'prototype' }
 
 /** The embedding of a run, with its dimension where that was chosen: `learned, dim=20`. */
-export function embeddingLabel({ method, embedding, embedding_dim }: Pick<RunConfig, 'method' | 'embedding' | 'embedding_dim'>): string {
-  if (method === 'forward-forward') return 'no embedding'
+export function embeddingLabel({ embedding, embedding_dim }: Pick<RunConfig, 'embedding' | 'embedding_dim'>): string {
   return embedding === 'learned' ? `${embeddingNames.learned}, dim=${embedding_dim}` : embeddingNames[embedding]
 }
 
@@ -53,7 +52,7 @@ export function howItLearns({ method, embedding }: Kind): string {
     case 'adjoint':
       return 'Baseline: one network over time, no independent blocks. A neural ODE, with gradients of the whole path by the adjoint method.'
     case 'forward-forward':
-      return 'Baseline: Forward-Forward. Each part learns to tell images with their own label from images with a wrong one; no gradient passes from part to part.'
+      return 'Baseline: every block learns, by a gradient of its own, to tell an image with its label from the same image with a wrong one. It reads what the block before it makes of them, so the blocks are trained together.'
   }
 }
 
@@ -73,7 +72,10 @@ export function unitsOf({ config, blocks }: Pick<Run, 'config' | 'blocks'>): num
 
 /** What learns besides the blocks or the network itself. */
 export function sharedParts({ method, embedding }: Kind): string {
-  const parts = [...(embedding === 'one-hot' ? [] : ['embedding']), 'head', ...(method === 'noprop-ct' ? ['noise schedule'] : [])]
+  // all of its blocks but the first read the block before them, which is wider than a label
+  if (method === 'forward-forward') return 'wider inputs of later blocks'
+  const further: Partial<Record<Method, string>> = { 'noprop-ct': 'noise schedule', backprop: 'mixing weights' }
+  const parts = [embedding === 'one-hot' ? undefined : 'embedding', 'head', further[method]].filter((part) => part !== undefined)
   return parts.join(', ').replace(/, ([^,]*)$/, ' and $1')
 }
 
@@ -89,10 +91,17 @@ export function stepLabel(method: Method, step: number): string {
 
 /** The paper's own way to read the class from the last latent. */
 export function decodingLabel(method: Method): string {
+  if (method === 'forward-forward') return 'Goodness of all blocks'
   return method === 'noprop-fm' ? 'Nearest embedding to z_T' : 'Head on z_T'
+}
+
+/** Whether the chain of a method has chance in it at all. */
+export function isRandom(method: Method): boolean {
+  return method !== 'forward-forward'
 }
 
 /** Where the chain of a method has chance in it. */
 export function noiseLabel({ method, sampler }: Pick<RunConfig, 'method' | 'sampler'>): string {
+  if (!isRandom(method)) return 'noise, of which this method has none'
   return method === 'noprop-dt' || (method === 'noprop-ct' && sampler === 'eq3') ? 'noise of Eq. 3' : 'noise in z_0'
 }

@@ -80,7 +80,7 @@ export const fieldGroups: FieldGroup[] = [
         name: 'noise_samples',
         label: 'Noise samples',
         unit: 'per image',
-        help: 'Noise draws for each image in a step',
+        help: 'Noise draws for each image in a step; with forward-forward, wrong labels',
         ours: 'above 1',
         kind: 'integer',
       },

@@ -53,10 +53,11 @@ describe('chartsOf', () => {
   })
 
   test('then there are charts for what is there, metrics without a name of their own last', () => {
-    const store = storeOf(series('goodness_gap', 1, point), series('accuracy', 1, point))
+    const store = storeOf(series('positive_goodness', 1, point), series('idle_share', 1, point), series('accuracy', 1, point))
     expect(chartsOf(store, { method: 'forward-forward', embedding: 'one-hot' })).toMatchObject([
       { name: 'accuracy', title: 'Accuracy' },
-      { name: 'goodness_gap', title: 'Goodness gap' },
+      { name: 'positive_goodness', title: 'Goodness, right labels' },
+      { name: 'idle_share', title: 'Idle share' },
     ])
   })
 

@@ -40,13 +40,24 @@ function knownCharts({ method, embedding }: Kind): MetricChart[] {
       axis: 'linear',
     },
     { name: 'accuracy', title: 'Accuracy', note: `${ownGuess(method, oneNetwork)}, on the training batches`, format: formatPercentShort },
-    { name: 'loss', title: 'Loss', note: 'What training minimises', format: formatNumber, axis: 'linear' },
+    {
+      name: 'positive_goodness',
+      title: 'Goodness, right labels',
+      note: 'Of the last block, for images with their label',
+      format: formatNumber,
+    },
+    {
+      name: 'negative_goodness',
+      title: 'Goodness, wrong labels',
+      note: 'Of the last block, for images with another label',
+      format: formatNumber,
+    },
     {
       name: 'weighted_loss',
       // flow matching weighs nothing: it would be the first chart once more
       hidden: method === 'noprop-fm',
-      title: 'Weighted loss',
-      note: method === 'noprop-ct' ? "Denoising loss times the SNR's slope, Eq. 9" : 'Denoising loss times the SNR gain of Eq. 8',
+      title: method === 'forward-forward' ? 'Loss' : 'Weighted loss',
+      note: weightedLossOf(method),
       format: formatNumber,
       axis: 'log',
     },
@@ -76,13 +87,20 @@ function crossEntropyOf(method: Method): string {
   return method === 'noprop-fm' ? 'The classifier head on the estimate of z_1' : 'The shared classifier head on z_T'
 }
 
+function weightedLossOf(method: Method): string {
+  if (method === 'forward-forward') return 'Sum of the losses of all blocks'
+  return method === 'noprop-ct' ? "Denoising loss times the SNR's slope, Eq. 9" : 'Denoising loss times the SNR gain of Eq. 8'
+}
+
 function ownGuess(method: Method, oneNetwork: boolean): string {
+  if (method === 'forward-forward') return 'Right label before a wrong one, in the last block'
   if (!oneNetwork) return "Each block's own guess"
   return methods[method].chainOf === 'step' && !methods[method].baseline ? 'Guess at the times that were drawn' : 'At the end of the chain'
 }
 
 function gradientReach(method: Method, embedding: RunConfig['embedding'], oneNetwork: boolean): string {
   if (method === 'backprop') return 'Of all blocks together'
+  if (method === 'forward-forward') return 'Of all blocks; none crosses from one to another'
   if (oneNetwork) return 'Of the whole network'
   return method === 'noprop-dt' && embedding !== 'one-hot'
     ? 'Of the block itself, without what is shared'
@@ -90,15 +108,16 @@ function gradientReach(method: Method, embedding: RunConfig['embedding'], oneNet
 }
 
 /** What a run is expected to report, before it has. */
-const expectedNames: Readonly<Record<'noprop' | 'baseline', readonly string[]>> = {
-  noprop: ['denoising_loss', 'accuracy', 'weighted_loss', 'gradient_norm', 'update_ratio', 'step_seconds'],
-  baseline: ['cross_entropy', 'accuracy', 'gradient_norm', 'update_ratio', 'step_seconds'],
+function expectedNames(method: Method): string[] {
+  const common = ['accuracy', 'gradient_norm', 'update_ratio', 'step_seconds']
+  if (method === 'forward-forward') return ['weighted_loss', ...common]
+  return methods[method].baseline ? ['cross_entropy', ...common] : ['denoising_loss', 'weighted_loss', ...common]
 }
 
 /** The charts of a run: of what it has reported, known metrics first; before that, of what is to be expected. */
 export function chartsOf(metrics: MetricStore, config: Kind): MetricChart[] {
   const reported = metrics.names()
-  const names = new Set(reported.length > 0 ? reported : expectedNames[methods[config.method].baseline ? 'baseline' : 'noprop'])
+  const names = new Set(reported.length > 0 ? reported : expectedNames(config.method))
   const known = knownCharts(config)
   const charts = known.filter(({ name, hidden }) => !hidden && (names.has(name) || metrics.lines(name).length > 0))
   const others = [...names].filter((name) => !known.some((chart) => chart.name === name))

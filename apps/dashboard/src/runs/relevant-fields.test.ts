@@ -11,12 +11,12 @@ const choices = (change: Partial<Choices>): Choices => ({
   ...change,
 })
 const shown = (change: Partial<Choices>, fields: FieldName[]) => fields.filter((field) => isRelevant(field, choices(change)))
-const ofMethods: FieldName[] = ['blocks', 'inference_steps', 'sampler', 'fm_sigma', 'eta', 'noise_samples']
+const ofMethods: FieldName[] = ['blocks', 'inference_steps', 'sampler', 'fm_sigma', 'eta']
 
 test.each<[RunConfig['method'], FieldName[]]>([
-  ['noprop-dt', ['blocks', 'eta', 'noise_samples']],
-  ['noprop-ct', ['inference_steps', 'sampler', 'eta', 'noise_samples']],
-  ['noprop-fm', ['inference_steps', 'fm_sigma', 'noise_samples']],
+  ['noprop-dt', ['blocks', 'eta']],
+  ['noprop-ct', ['inference_steps', 'sampler', 'eta']],
+  ['noprop-fm', ['inference_steps', 'fm_sigma']],
   ['backprop', ['blocks']],
   ['adjoint', ['inference_steps']],
   ['forward-forward', ['blocks']],
@@ -40,5 +40,5 @@ test('the sigma of the radial head is asked for where there is such a head', () 
 
 test('what every method has is always there', () => {
   for (const method of ['noprop-dt', 'adjoint', 'forward-forward'] as const)
-    expect(shown({ method }, ['epochs', 'seed', 'device'])).toHaveLength(3)
+    expect(shown({ method }, ['epochs', 'embedding', 'noise_samples'])).toHaveLength(3)
 })
