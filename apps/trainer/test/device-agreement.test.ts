@@ -2,7 +2,7 @@
 
 import { type CompiledProgram, type Device, type HostTensors, openDevice, type Program } from '@noprop/engine'
 import { buildModel, type ChainResult, type ModelConfig, type TrainingUnit } from '@noprop/noprop'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const config: ModelConfig = {
   method: 'noprop-dt',
@@ -41,14 +41,26 @@ afterAll(() => {
 
 /** Runs the same thing on both devices. */
 async function onBoth<T>(program: Program, state: HostTensors, use: (compiled: CompiledProgram) => Promise<T>): Promise<[T, T]> {
+  return allOnBoth({ program }, { program: state }, ({ program: compiled }) => use(compiled!))
+}
+
+/** The same with several programs. */
+async function allOnBoth<T>(
+  programs: Readonly<Record<string, Program>>,
+  states: Readonly<Record<string, HostTensors>>,
+  use: (compiled: Readonly<Record<string, CompiledProgram>>) => Promise<T>,
+): Promise<[T, T]> {
   const results: T[] = []
   for (const device of devices) {
-    const compiled = await device.compile(program)
+    const compiled: Record<string, CompiledProgram> = {}
     try {
-      await compiled.writeState(state)
+      for (const [name, program] of Object.entries(programs)) {
+        compiled[name] = await device.compile(program)
+        await compiled[name].writeState(states[name]!)
+      }
       results.push(await use(compiled))
     } finally {
-      compiled.dispose()
+      for (const program of Object.values(compiled)) program.dispose()
     }
   }
   return results as [T, T]
@@ -79,7 +91,11 @@ function distance(found: ArrayLike<number>, expected: ArrayLike<number>): number
 
 function expectAgreement(found: HostTensors, expected: HostTensors, limit: number) {
   expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort())
-  for (const [name, values] of Object.entries(expected)) expect(distance(found[name]!, values), name).toBeLessThanOrEqual(limit)
+  for (const [name, values] of Object.entries(expected)) {
+    // A learned schedule is normalised by its own ends: its gradient is a difference of sums over all rows, of which little is left.
+    const share = name.includes('schedule.') ? 5 * limit : limit
+    expect(distance(found[name]!, values), name).toBeLessThanOrEqual(share)
+  }
 }
 
 interface Course {
@@ -119,39 +135,66 @@ function changes(after: HostTensors, before: HostTensors): HostTensors {
   )
 }
 
-/** The slow part is plain TensorFlow.js; so the two blocks, whose program is the same, divide the numbers of draws among them, and the chain takes over weights. */
-const trained = new Map<number, HostTensors>()
+/** For each class one image, the first of a batch. */
+function prototypes() {
+  const { images, labels } = batchOfStep(0)
+  const classes = Array.from({ length: config.numClasses }, (_, y) => labels.indexOf(y))
+  return Float32Array.from(classes.flatMap((i) => Array.from(images.subarray(i * 784, (i + 1) * 784))))
+}
 
-it.each([
-  [0, 1],
-  [0, 3],
-  [1, 1],
-  [2, 3],
-])('unit %i with %i noise draws takes the same ten steps on both devices', async (block, noiseSamples) => {
-  const unit = buildModel({ ...config, noiseSamples }).units[block]!
-  const before = unit.initialState(seed)
-  const [found, expected] = await onBoth(unit.trainingProgram(batchSize), before, (compiled) => train(unit, compiled))
-  for (const [step, metrics] of expected.metrics.entries()) expectAgreement(found.metrics[step]!, metrics, 1e-4)
-  expectAgreement(
-    ...([found, expected].map(({ afterFirst }) => firstChanges(afterFirst, before, expected.afterFirst)) as [HostTensors, HostTensors]),
-    1e-4,
-  )
-  expectAgreement(found.afterLast, expected.afterLast, 1e-4)
-  // What agrees is a step, not a standstill.
-  const moved = Object.values(changes(expected.afterFirst, before)).filter((values) => values.some((value) => value !== 0))
-  expect(moved.length).toBeGreaterThan(0.6 * Object.keys(before).length)
-  trained.set(block, expected.afterLast)
-})
+const continuous = { optimizer: 'adam', eta: 1 } as const
+const adamOf = (method: ModelConfig['method'], embedding: ModelConfig['embedding']) => ({ ...continuous, method, embedding })
 
-it('the chain gives the same probabilities on both devices, noisy and noise-free', async () => {
-  const model = buildModel(config)
-  const chain = model.chain({ batchSize, samples: [false, true] })
-  const states = new Map(model.units.map((unit) => [unit.block, trained.get(unit.block) ?? unit.initialState(seed)]))
-  const keys = Array.from({ length: batchSize }, (_, i) => i)
-  const { images } = batchOfStep(99)
-  const [found, expected] = await onBoth(chain.programs['chain']!, chain.weights(states)['chain']!, (compiled) =>
-    chain.run((_name, inputs) => compiled.run(inputs), images, keys, seed),
+/** The slow part is plain TensorFlow.js; so units whose program is the same divide the numbers of draws among them, and the chain takes over weights. */
+describe.each<[string, Partial<ModelConfig>, [number, number][]]>([
+  [
+    'noprop-dt',
+    {},
+    [
+      [0, 1],
+      [0, 3],
+      [1, 1],
+      [2, 3],
+    ],
+  ],
+  ['noprop-ct', adamOf('noprop-ct', 'one-hot'), [[1, 3]]],
+  ['noprop-ct with a learned embedding', { ...adamOf('noprop-ct', 'learned'), emaDecay: 0.9, labelSmoothing: 0.1 }, [[1, 1]]],
+  ['noprop-ct with prototypes', { ...adamOf('noprop-ct', 'prototype'), sampler: 'ode' }, [[1, 1]]],
+  ['noprop-fm', adamOf('noprop-fm', 'one-hot'), [[1, 3]]],
+  ['noprop-fm with a learned embedding', { ...adamOf('noprop-fm', 'learned'), fmSigma: 0.05 }, [[1, 1]]],
+  ['noprop-fm with prototypes', adamOf('noprop-fm', 'prototype'), [[1, 1]]],
+])('%s', (_, variant, courses) => {
+  const trained = new Map<number, HostTensors>()
+  const data = { prototypes: prototypes() }
+
+  it.each(courses)(
+    'unit %i with %i noise draws takes the same ten steps on both devices',
+    async (block, noiseSamples) => {
+      const unit = buildModel({ ...config, ...variant, noiseSamples }).units.find((candidate) => candidate.block === block)!
+      const before = unit.initialState(seed, data)
+      const [found, expected] = await onBoth(unit.trainingProgram(batchSize), before, (compiled) => train(unit, compiled))
+      for (const [step, metrics] of expected.metrics.entries()) expectAgreement(found.metrics[step]!, metrics, 1e-4)
+      const first = [found, expected].map(({ afterFirst }) => firstChanges(afterFirst, before, expected.afterFirst))
+      expectAgreement(first[0]!, first[1]!, 1e-4)
+      expectAgreement(found.afterLast, expected.afterLast, 1e-4)
+      // What agrees is a step, not a standstill.
+      const moved = Object.values(changes(expected.afterFirst, before)).filter((values) => values.some((value) => value !== 0))
+      expect(moved.length).toBeGreaterThan(0.6 * Object.keys(before).length)
+      trained.set(block, expected.afterLast)
+    },
+    180_000,
   )
-  const named = ({ estimates, head }: ChainResult): HostTensors => Object.fromEntries([...estimates.flat(), ...head].entries())
-  expectAgreement(named(found), named(expected), 1e-5)
+
+  it('the chain gives the same probabilities on both devices, noisy and noise-free', async () => {
+    const model = buildModel({ ...config, ...variant })
+    const chain = model.chain({ batchSize, samples: [false, true] })
+    const states = new Map(model.units.map((unit) => [unit.block, trained.get(unit.block) ?? unit.initialState(seed, data)]))
+    const keys = Array.from({ length: batchSize }, (_, i) => i)
+    const { images } = batchOfStep(99)
+    const [found, expected] = await allOnBoth(chain.programs, chain.weights(states), (compiled) =>
+      chain.run((name, inputs) => compiled[name]!.run(inputs), images, keys, seed),
+    )
+    const named = ({ estimates, head }: ChainResult): HostTensors => Object.fromEntries([...estimates.flat(), ...head].entries())
+    expectAgreement(named(found), named(expected), 1e-5)
+  })
 })

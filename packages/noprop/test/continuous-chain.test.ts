@@ -96,7 +96,8 @@ describe.each(variants)('the chain of %s with sampler %s and the %s embedding', 
     for (const samples of [[true], [false], [false, true]]) {
       const calls: Call[] = []
       await predict(images, keys, samples, 3, calls)
-      const inputs = (program: string) => new Set(calls.filter((call) => call.program === program).map((call) => Object.keys(call.inputs).sort().join())) // prettier-ignore
+      const inputs = (program: string) =>
+        new Set(calls.filter((call) => call.program === program).map((call) => Object.keys(call.inputs).sort().join()))
       const hasNoise = method === 'noprop-ct' && sampler === 'eq3' && samples.includes(true)
       expect([...inputs('encode')]).toEqual(['images'])
       expect([...inputs('steps')]).toEqual([hasNoise ? 'chunk,imagePart,noise,z' : 'chunk,imagePart,z'])

@@ -22,7 +22,15 @@ function weightsOf(blockConfig: BlockConfig) {
   const parameters = [...imageParameters, ...stepParameters]
   const values = initialWeights(parameters, 3, 1)
   // Larger than the first values, so that every part of the network has its share in the result.
-  return Object.fromEntries(parameters.map(({ name, shape }) => [name, tf.tensor(values[name]!.map((x) => 3 * x), [...shape])])) // prettier-ignore
+  return Object.fromEntries(
+    parameters.map(({ name, shape }) => [
+      name,
+      tf.tensor(
+        values[name]!.map((x) => 3 * x),
+        [...shape],
+      ),
+    ]),
+  )
 }
 
 function tensor(shape: number[], f: (i: number) => number) {

@@ -18,7 +18,7 @@ const anyWeights = fc
     spread: fc.double({ min: 0.1, max: 3, noNaN: true }),
     clean: fc.double({ min: -8, max: 2, noNaN: true }),
     gap: fc.double({ min: -3, max: 15, noNaN: true }),
-  }) // prettier-ignore
+  })
   .map(({ seed, spread, clean, gap }): Weights => {
     const weights = initial(seed)
     for (const name of Object.keys(weights)) weights[name] = weights[name]!.map((value) => value * spread)
