@@ -79,14 +79,16 @@ test('a set is downloaded once, with the progress of both steps', async () => {
     response.end(files.get('fixture.tar.gz'))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const dataset = defineCifarDataset({ ...set, mirrors: [`http://127.0.0.1:${(server.address() as AddressInfo).port}/`] })
+  const mirrors = [`http://127.0.0.1:${(server.address() as AddressInfo).port}/`]
+  const dataset = defineCifarDataset({ ...set, mirrors, download: { retryDelayMs: 1 } })
   try {
     expect(dataset.locate(folders)).toBe('download')
     const done: string[] = []
     const note = (p: { file: string; receivedBytes: number; totalBytes: number | null }) => {
       if (p.receivedBytes === p.totalBytes && done.at(-1) !== p.file) done.push(p.file)
     }
-    await Promise.all([dataset.load({ ...folders, onProgress: note }), dataset.load(folders)])
+    // whichever of two comes first does the work, and the other one waits
+    await Promise.all([1, 2].map(() => dataset.load({ ...folders, onProgress: note })))
     expect(done).toEqual(['fixture.tar.gz', 'fixture.tar.gz, unpacked'])
     await expectWhole(dataset)
     expect(requests).toBe(1)

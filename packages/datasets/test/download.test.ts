@@ -13,7 +13,7 @@ import { idxFixture } from './idx-fixture.ts'
 
 const content = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 13))
 const file = { name: 'f.gz', sizeBytes: content.length, sha256: createHash('sha256').update(content).digest('hex') }
-const quick = { retryDelayMs: 1, stallTimeoutMs: 300 }
+const quick = { retryDelayMs: 1 }
 
 let folder: string
 let path: string
@@ -121,7 +121,7 @@ test.each<[string, Handler]>([
   ['never answers', () => {}],
 ])('where the first mirror %s, the second one is used', async (_, handler) => {
   const mirrors = [await serve(handler), await serve(whole)]
-  await downloadFile(file, path, { mirrors, ...quick })
+  await downloadFile(file, path, { mirrors, ...quick, stallTimeoutMs: 1000 })
   expect((await readFile(path)).equals(content)).toBe(true)
 })
 
