@@ -10,7 +10,7 @@ export interface DistributedSet {
   readonly mirrors: readonly string[]
   /** where the files may lie below NOPROP_DATASETS_DIR */
   readonly localFolders: readonly string[]
-  readonly download?: Pick<DownloadOptions, 'stallTimeoutMs' | 'retryDelayMs'>
+  readonly download?: Pick<DownloadOptions, 'retryDelayMs'>
 }
 
 /** The folders of the user that may hold files of the set, the preferred one first. */

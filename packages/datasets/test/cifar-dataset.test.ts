@@ -80,7 +80,7 @@ test('a set is downloaded once, with the progress of both steps', async () => {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const mirrors = [`http://127.0.0.1:${(server.address() as AddressInfo).port}/`]
-  const dataset = defineCifarDataset({ ...set, mirrors, download: { retryDelayMs: 1 } })
+  const dataset = defineCifarDataset({ ...set, mirrors })
   try {
     expect(dataset.locate(folders)).toBe('download')
     const done: string[] = []

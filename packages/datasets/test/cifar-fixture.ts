@@ -56,7 +56,7 @@ export async function cifarFixture(labelBytes: 1 | 2, overrides: Partial<CifarDa
     archive: { name: 'fixture.tar.gz', folder: archiveFolder, sizeBytes: archive.length, sha256: sha256(archive) },
     mirrors: ['http://127.0.0.1:1/'],
     localFolders: ['fixture/fixture-bin', 'fixture', '.'],
-    download: { stallTimeoutMs: 300, retryDelayMs: 1 },
+    download: { retryDelayMs: 1 },
     ...overrides,
   }
   return { set, files, names, entries: () => goodEntries(files, names) }

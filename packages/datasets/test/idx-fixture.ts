@@ -37,7 +37,7 @@ export function idxFixture(overrides: Partial<IdxDataset> = {}) {
     },
     mirrors: ['http://127.0.0.1:1/'],
     localFolders: ['fixture', '.'],
-    download: { stallTimeoutMs: 300, retryDelayMs: 1 },
+    download: { retryDelayMs: 1 },
     ...overrides,
   }
   return { set, files, pixel }
