@@ -9,7 +9,8 @@ import { cosineSchedule } from '../schedule/cosine-schedule.ts'
 import { accuracy } from './accuracy.ts'
 import { crossEntropy } from './cross-entropy.ts'
 import { blockLossWeight, denoisingLoss } from './denoising-loss.ts'
-import { sampleLatent } from './latent.ts'
+import { latentScales, sampleLatent } from './latent.ts'
+import { priorDivergence } from './prior-divergence.ts'
 
 registerKernelGradients()
 
@@ -98,6 +99,42 @@ describe('the latent', () => {
       expect(z.shape).toEqual([4, 2])
       expect(Array.from(z.dataSync())).toEqual([11, 2, 3, 14, 15, 6, 7, 18])
     })
+  })
+})
+
+describe('the divergence of z_0 from the prior', () => {
+  it.each([0.0025, 0.2, 3])('is the mean of its log-ratio over draws of z_0, for SNR(0) = %f', (snr) => {
+    const u = [0.8, -1.1, 0.5]
+    const found = tf.tidy(() => value(priorDivergence(tf.tensor2d(u, [1, 3]), tf.tensor1d([snr]))))
+    const { signal, noise } = tf.tidy(() => {
+      const scales = latentScales(tf.scalar(snr))
+      return { signal: value(scales.signal), noise: value(scales.noise) }
+    })
+    expect(signal ** 2 + noise ** 2).toBeCloseTo(1, 6)
+    expect(signal ** 2 / noise ** 2 / snr).toBeCloseTo(1, 5)
+
+    const draws = 50_000
+    const epsilon = new Float32Array(3 * draws)
+    fillNormal(epsilon, streamKey(2, purposes.trainingNoise))
+    // log q − log p of each element, with q = N(signal·u, noise²) and p = N(0, 1)
+    const logRatios = Array.from({ length: draws }, (_, row) =>
+      u.reduce((sum, x, i) => {
+        const e = epsilon[3 * row + i]!
+        return sum - Math.log(noise) - e ** 2 / 2 + (signal * x + noise * e) ** 2 / 2
+      }, 0),
+    )
+    const mean = logRatios.reduce((sum, x) => sum + x, 0) / draws
+    const variance = logRatios.reduce((sum, x) => sum + (x - mean) ** 2, 0) / draws
+    expect(Math.abs(mean - found)).toBeLessThan(4 * Math.sqrt(variance / draws))
+  })
+
+  it('keeps its digits where next to nothing of the label is left, and is the mean over the batch', () => {
+    const snr = 1e-3
+    const found = tf.tidy(() => value(priorDivergence(tf.tensor2d([0, 0, 1, 2], [2, 2]), tf.tensor1d([snr]))))
+    const alphaBar = snr / (1 + snr)
+    expect(found / (0.5 * (alphaBar * 2.5 - 2 * alphaBar - 2 * Math.log1p(-alphaBar)))).toBeCloseTo(1, 4)
+    const ofNoise = tf.tidy(() => value(priorDivergence(tf.zeros([1, 2]), tf.tensor1d([snr]))))
+    expect(ofNoise / (snr ** 2 / 2)).toBeCloseTo(1, 2)
   })
 })
 
