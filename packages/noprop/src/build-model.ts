@@ -1,5 +1,8 @@
 import { backpropChain } from './baseline/backprop-chain.ts'
 import { backpropUnit } from './baseline/backprop-unit.ts'
+import { forwardForwardChain } from './baseline/forward-forward-chain.ts'
+import { forwardForwardParts } from './baseline/forward-forward-parts.ts'
+import { forwardForwardUnit } from './baseline/forward-forward-unit.ts'
 import { mixParameters } from './baseline/mix-estimate.ts'
 import { classifierHead } from './block/classifier-head.ts'
 import { type BlockConfig, denoisingBlock } from './block/denoising-block.ts'
@@ -11,10 +14,10 @@ import { discreteChain } from './chain/discrete-chain.ts'
 import type { LabelEmbedding } from './embedding/label-embedding.ts'
 import { oneHotEmbedding } from './embedding/one-hot.ts'
 import { embeddingInit, trainedEmbedding } from './embedding/trained-embedding.ts'
-import type { Method, Model, ModelConfig } from './model.ts'
+import type { Method, Model, ModelConfig, TrainingUnit } from './model.ts'
 import { cosineSchedule } from './schedule/cosine-schedule.ts'
 import { continuousTimeObjective } from './train/continuous-time-objective.ts'
-import { type ContinuousObjective, continuousUnit } from './train/continuous-unit.ts'
+import { continuousUnit } from './train/continuous-unit.ts'
 import { coupledUnit, sharedParameters } from './train/coupled-unit.ts'
 import { denoisingUnit } from './train/denoising-unit.ts'
 import { flowMatchingObjective } from './train/flow-matching-objective.ts'
@@ -34,13 +37,14 @@ const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbe
   'noprop-dt': buildDiscreteTimeModel,
   'noprop-ct': (config, embedding) => {
     const parts = continuousParts(config, embedding)
-    return buildContinuousModel(parts, continuousTimeObjective(parts), continuousTimeSampler(parts))
+    return buildContinuousModel(parts, continuousUnit(continuousTimeObjective(parts), parts), continuousTimeSampler(parts))
   },
   'noprop-fm': (config, embedding) => {
     const parts = continuousParts(config, embedding)
-    return buildContinuousModel(parts, flowMatchingObjective(parts), flowMatchingSampler(parts))
+    return buildContinuousModel(parts, continuousUnit(flowMatchingObjective(parts), parts), flowMatchingSampler(parts))
   },
   backprop: buildBackpropModel,
+  'forward-forward': buildForwardForwardModel,
 }
 
 /**
@@ -89,6 +93,20 @@ function buildBackpropModel(config: ModelConfig, embedding: LabelEmbedding): Bui
   }
 }
 
+/** Its blocks are of two sizes, by what their label path reads. `perBlock` is that of the smaller, and `shared` what the others have beyond it. */
+function buildForwardForwardModel(config: ModelConfig, embedding: LabelEmbedding): BuiltModel {
+  const parts = forwardForwardParts(config, embedding)
+  const sizes = parts.blocks.map(({ parameters }) => countParameters(parameters))
+  const [total, perBlock] = [countParameters(parts.stack.parameters), Math.min(...sizes)]
+  return {
+    units: [forwardForwardUnit(parts)],
+    parameters: { total, perBlock, shared: total - config.blocks * perBlock },
+    flopsPerImage: 2 * parts.blocks[0]!.multiplyAdds,
+    reportedSteps: sizes.map((_, i) => i + 1),
+    chain: (options) => forwardForwardChain(options, parts),
+  }
+}
+
 /** What is the same for every method that has a chain of blocks. */
 function discreteFacts(
   { block, config }: DiscreteParts,
@@ -114,12 +132,12 @@ function continuousParts(config: ModelConfig, embedding: LabelEmbedding): Contin
 }
 
 /** One network for all times, which learns as a whole: none of its parts is a unit of its own. */
-function buildContinuousModel(parts: ContinuousParts, objective: ContinuousObjective, sampler: ContinuousSampler): BuiltModel {
+function buildContinuousModel(parts: ContinuousParts, unit: TrainingUnit, sampler: ContinuousSampler): BuiltModel {
   const { network } = parts
-  const total = countParameters(objective.parameters)
+  const total = unit.parameterCount
   const perBlock = countParameters([...network.imageParameters, ...network.stepParameters])
   return {
-    units: [continuousUnit(objective, parts)],
+    units: [unit],
     parameters: { total, perBlock, shared: total - perBlock },
     flopsPerImage: 2 * network.multiplyAdds,
     reportedSteps: continuousPlan(parts.config).reported,

@@ -17,6 +17,11 @@ interface Case {
 
 const cases: readonly Case[] = [
   { method: 'backprop', loss: 'cross_entropy', metrics: ['accuracy', 'cross_entropy', 'gradient_norm', 'update_ratio'] },
+  {
+    method: 'forward-forward',
+    loss: 'weighted_loss',
+    metrics: ['accuracy', 'gradient_norm', 'negative_goodness', 'positive_goodness', 'update_ratio', 'weighted_loss'],
+  },
 ]
 
 const batchSize = 6
@@ -36,8 +41,8 @@ describe.each(cases)('$method', ({ method, loss: lossName, metrics: metricNames 
   })
 
   it('lowers its loss', async () => {
-    const learner = unitOf({ dropout: 0, noiseSamples: 4, blocks: 2 })
-    const { metrics } = await trainUnit(learner, { batch, steps: 40, learningRate: 3e-2 })
+    const learner = unitOf({ dropout: 0, noiseSamples: 4, blocks: 2, features: 24 })
+    const { metrics } = await trainUnit(learner, { batch, steps: 60, learningRate: 2e-2 })
     const loss = metrics.map((values) => values[lossName]!)
     const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length
     expect(mean(loss.slice(-5))).toBeLessThan(0.6 * mean(loss.slice(0, 5)))

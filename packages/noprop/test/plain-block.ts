@@ -12,14 +12,20 @@ export interface PlainTraining {
   readonly statistics: Record<string, { mean: tf.Tensor; variance: tf.Tensor }>
 }
 
+/** Class logits of one block; the arguments are those of `plainHidden`. */
+export function plainLogits(state: tf.NamedTensorMap, images: tf.Tensor4D, z: tf.Tensor2D, training?: PlainTraining): tf.Tensor2D {
+  const last = plainHidden(state, images, z, training)
+  return tf.add(tf.matMul(last, state['fusion.dense3.kernel'] as tf.Tensor2D), state['fusion.dense3.bias']!)
+}
+
 /**
- * Class logits of one block.
+ * The last hidden layer of one block.
  *
  * @param state  weights and running statistics of the block, as its training unit keeps them
  * @param images [batch, 14, 14, channels]: a size of which the poolings cut off nothing
  * @param z      [draws·batch, embeddingDim], draw by draw
  */
-export function plainLogits(state: tf.NamedTensorMap, images: tf.Tensor4D, z: tf.Tensor2D, training?: PlainTraining): tf.Tensor2D {
+export function plainHidden(state: tf.NamedTensorMap, images: tf.Tensor4D, z: tf.Tensor2D, training?: PlainTraining): tf.Tensor2D {
   const linear = (x: tf.Tensor, kernel: tf.Tensor, bias: string) => tf.add(tf.matMul(x as tf.Tensor2D, kernel as tf.Tensor2D), state[bias]!)
   const dense = (x: tf.Tensor, layer: string) => linear(x, state[`${layer}.kernel`]!, `${layer}.bias`)
   const convolve = (x: tf.Tensor, layer: string) =>
@@ -47,6 +53,5 @@ export function plainLogits(state: tf.NamedTensorMap, images: tf.Tensor4D, z: tf
   const everyDraw = tf.tile(features as tf.Tensor2D, [z.shape[0] / images.shape[0], 1])
   const kernel = tf.concat([state['fusion.dense1.imageKernel']!, state['fusion.dense1.labelKernel']!], 0)
   const fused = tf.relu(norm(linear(tf.concat([everyDraw, label], 1), kernel, 'fusion.dense1.bias'), 'fusion.norm1'))
-  const last = tf.relu(norm(dense(fused, 'fusion.dense2'), 'fusion.norm2'))
-  return dense(last, 'fusion.dense3') as tf.Tensor2D
+  return tf.relu(norm(dense(fused, 'fusion.dense2'), 'fusion.norm2')) as tf.Tensor2D
 }

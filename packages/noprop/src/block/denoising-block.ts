@@ -18,11 +18,19 @@ export interface DenoisingBlock {
   readonly removedByNorm: readonly string[]
   /** multiply-adds for one image and one latent */
   readonly multiplyAdds: number
+  /** All weights but those of the last layer, which reads the class. */
+  readonly hiddenParameters: readonly ParameterSpec[]
+  /** width of the last hidden layer */
+  readonly hiddenSize: number
   /**
+   * The last hidden layer, from which the class is read.
+   *
    * @param images [batch, height, width, channels]
    * @param z      latents [draws·batch, embeddingDim], draw by draw: row k·batch + i belongs to image i
-   * @returns      class logits [draws·batch, numClasses]
+   * @returns      its activity after ReLU, [draws·batch, hiddenSize]
    */
+  hidden(weights: NamedTensorMap, images: Tensor4D, z: Tensor2D, mode: BlockMode): Tensor2D
+  /** Class logits [draws·batch, numClasses] of the same. */
   logits(weights: NamedTensorMap, images: Tensor4D, z: Tensor2D, mode: BlockMode): Tensor2D
 }
 
@@ -41,32 +49,37 @@ export function denoisingBlock(config: BlockConfig): DenoisingBlock {
   const { features, numClasses } = config
   const image = imagePath(config)
   const label = config.latentIsImage ? imageLabelPath(config) : vectorLabelPath(config)
-  const hidden = Math.floor(features / 2)
-  const norms = { fusion1: normAfter('fusion', 1, features, ['imageKernel', 'labelKernel']), fusion2: normAfter('fusion', 2, hidden) }
+  const hiddenSize = Math.floor(features / 2)
+  const norms = { fusion1: normAfter('fusion', 1, features, ['imageKernel', 'labelKernel']), fusion2: normAfter('fusion', 2, hiddenSize) }
   const normLayers = [...image.normLayers, ...label.normLayers, ...Object.values(norms)]
 
+  const hiddenParameters = [
+    ...image.parameters,
+    ...label.parameters,
+    ...fusionInput(features),
+    ...norm('fusion.norm1', features),
+    ...dense('fusion.dense2', features, hiddenSize),
+    ...norm('fusion.norm2', hiddenSize),
+  ]
+
+  function hidden(weights: NamedTensorMap, images: Tensor4D, z: Tensor2D, mode: BlockMode): Tensor2D {
+    const fromImage = product(image.apply(weights, images, mode), weights, 'fusion.dense1.imageKernel')
+    const joined = addToEveryDraw(product(label.apply(weights, z, mode), weights, 'fusion.dense1.labelKernel'), fromImage)
+    const fused = relu(mode.normalize(joined, norms.fusion1))
+    return relu(mode.normalize(product(fused, weights, 'fusion.dense2.kernel'), norms.fusion2))
+  }
+
   return {
-    parameters: [
-      ...image.parameters,
-      ...label.parameters,
-      ...fusionInput(features),
-      ...norm('fusion.norm1', features),
-      ...dense('fusion.dense2', features, hidden),
-      ...norm('fusion.norm2', hidden),
-      ...dense('fusion.dense3', hidden, numClasses),
-    ],
+    parameters: [...hiddenParameters, ...dense('fusion.dense3', hiddenSize, numClasses)],
+    hiddenParameters,
+    hiddenSize,
     normLayers,
     dropoutLayers: [...image.dropoutLayers, ...label.dropoutLayers],
     // The biases before a batch norm, and the offsets of the two that end the paths: fusion.norm1 centres the sum of both.
     removedByNorm: [...normLayers.map(({ bias }) => bias), 'image.norm.offset', `${label.lastNorm}.offset`],
-    multiplyAdds: image.multiplyAdds + label.multiplyAdds + features * (2 * features + hidden) + hidden * numClasses,
-    logits(weights, images, z, mode) {
-      const fromImage = product(image.apply(weights, images, mode), weights, 'fusion.dense1.imageKernel')
-      const joined = addToEveryDraw(product(label.apply(weights, z, mode), weights, 'fusion.dense1.labelKernel'), fromImage)
-      const fused = relu(mode.normalize(joined, norms.fusion1))
-      const last = relu(mode.normalize(product(fused, weights, 'fusion.dense2.kernel'), norms.fusion2))
-      return linear(last, weights, 'fusion.dense3')
-    },
+    multiplyAdds: image.multiplyAdds + label.multiplyAdds + features * (2 * features + hiddenSize) + hiddenSize * numClasses,
+    hidden,
+    logits: (weights, images, z, mode) => linear(hidden(weights, images, z, mode), weights, 'fusion.dense3'),
   }
 }
 
