@@ -1,3 +1,5 @@
+import { adjointSampler } from './baseline/adjoint-sampler.ts'
+import { adjointUnit } from './baseline/adjoint-unit.ts'
 import { backpropChain } from './baseline/backprop-chain.ts'
 import { backpropUnit } from './baseline/backprop-unit.ts'
 import { forwardForwardChain } from './baseline/forward-forward-chain.ts'
@@ -33,7 +35,7 @@ const embeddings: Record<ModelConfig['embedding'], (config: ModelConfig) => Labe
 
 type BuiltModel = Omit<Model, 'config' | 'needsPrototypes'>
 
-const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbedding) => BuiltModel>> = {
+const methods: Record<Method, (config: ModelConfig, embedding: LabelEmbedding) => BuiltModel> = {
   'noprop-dt': buildDiscreteTimeModel,
   'noprop-ct': (config, embedding) => {
     const parts = continuousParts(config, embedding)
@@ -45,6 +47,10 @@ const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbe
   },
   backprop: buildBackpropModel,
   'forward-forward': buildForwardForwardModel,
+  adjoint: (config, embedding) => {
+    const parts = continuousParts(config, embedding)
+    return buildContinuousModel(parts, adjointUnit(parts), adjointSampler(parts))
+  },
 }
 
 /**
@@ -55,7 +61,7 @@ const methods: Partial<Record<Method, (config: ModelConfig, embedding: LabelEmbe
 export function buildModel(config: ModelConfig): Model {
   validateModelConfig(config)
   const needsPrototypes = config.embedding !== 'one-hot' && embeddingInit(config) === 'prototype'
-  return { config, needsPrototypes, ...methods[config.method]!(config, embeddings[config.embedding](config)) }
+  return { config, needsPrototypes, ...methods[config.method](config, embeddings[config.embedding](config)) }
 }
 
 function blockConfig(config: ModelConfig, embedding: LabelEmbedding): BlockConfig {

@@ -17,6 +17,7 @@ interface Case {
 
 const cases: readonly Case[] = [
   { method: 'backprop', loss: 'cross_entropy', metrics: ['accuracy', 'cross_entropy', 'gradient_norm', 'update_ratio'] },
+  { method: 'adjoint', loss: 'cross_entropy', metrics: ['accuracy', 'cross_entropy', 'gradient_norm', 'update_ratio'] },
   {
     method: 'forward-forward',
     loss: 'weighted_loss',
