@@ -1,6 +1,7 @@
 import type { RunConfig } from '@noprop/contract'
 import * as noprop from '@noprop/noprop'
 import { describe, expect, test } from 'vitest'
+import { methodOrder, unitsOf } from '../methods/methods.ts'
 import { describeModel, type ModelCheck } from './describe-model.ts'
 import { exampleConfig as config } from './example-config.ts'
 
@@ -24,6 +25,36 @@ describe('describeModel', () => {
     expect(units.filter(({ block }) => block !== 0)).toEqual([1, 2].map((block) => ({ block, stepsPerEpoch: 468 })))
     expect(units.find(({ block }) => block === 0)).toEqual({ block: 0, stepsPerEpoch: 936 })
     expect(modelOf(check({ blocks: 2, embedding: 'learned' })).units.map(({ block }) => block)).toEqual([1, 2])
+  })
+
+  test.each([
+    ['noprop-ct', 'one-hot', 867_722],
+    ['noprop-ct', 'learned', 870_282],
+    ['noprop-fm', 'prototype', 1_482_122],
+    ['backprop', 'learned', 922_506],
+    ['adjoint', 'one-hot', 867_722],
+  ] as const)("the paper's network for %s, %s, has %i parameters", (method, embedding, count) => {
+    expect(modelOf(check({ method, embedding })).parameters.perBlock).toBe(count)
+  })
+
+  test('the run page expects the units that the library has', () => {
+    for (const method of methodOrder) {
+      for (const embedding of ['one-hot', 'learned', 'prototype'] as const) {
+        const result = check({ method, embedding, blocks: 3 })
+        if ('error' in result) continue
+        const units = result.model.units.map(({ block }) => block).sort((a, b) => (a || Infinity) - (b || Infinity))
+        expect(unitsOf({ config: { ...config, method, embedding, blocks: 3 }, blocks: [] }), `${method}, ${embedding}`).toEqual(units)
+      }
+    }
+  })
+
+  test('embeddings that a baseline cannot train are refused', () => {
+    for (const [method, embedding] of [
+      ['adjoint', 'prototype'],
+      ['forward-forward', 'learned'],
+    ] as const)
+      // prettier-ignore
+      expect(check({ method, embedding }), method).toMatchObject({ error: { field: 'embedding' } })
   })
 
   test('a refusal names the field as the form does, and says why', () => {
