@@ -65,6 +65,16 @@ describe('steps that lose', () => {
     expect(finding!.text).toContain('90.00 %')
   })
 
+  test('are told also where they end in guessing', () => {
+    const [finding] = chainFindings(evaluation([0.244, 0.102], { examples: 1000 }), discrete)
+    expect(finding).toMatchObject({ kind: 'steps-lose', tone: 'warn' })
+    expect(finding!.text).toContain('right for 10.20 %, hardly better than guessing (10.00 %)')
+  })
+
+  test('are told of a chain that begins late, too', () => {
+    expect(kindsOf(evaluation([0.1, 0.1, 0.9, 0.6]), discrete)).toEqual(['late-start', 'steps-lose'])
+  })
+
   test('are not seen in a difference that 100 images cannot show', () => {
     expect(kindsOf(evaluation([0.9, 0.97, 0.95], { examples: 100 }), discrete)).not.toContain('steps-lose')
   })
