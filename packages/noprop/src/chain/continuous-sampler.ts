@@ -24,7 +24,7 @@ export interface ContinuousSampler {
 }
 
 /** A step that has been taken. */
-export interface EstimatedStep {
+interface EstimatedStep {
   readonly logits: Tensor2D
   readonly direction: Tensor2D
   /** z after the step */

@@ -30,7 +30,7 @@ export interface ContinuousObjective {
 }
 
 /** The inputs of a step, inside the program. Rows of draws·batch are draw by draw. */
-export interface ContinuousBatch {
+interface ContinuousBatch {
   /** class indices, [batch] */
   readonly labels: Tensor1D
   /** t ~ U(0, 1), one for each draw and image: [draws·batch] */
