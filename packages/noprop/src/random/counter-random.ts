@@ -38,14 +38,13 @@ function mix(word: number): number {
 export function streamKey(seed: number, purpose: Purpose, ...indices: readonly number[]): StreamKey {
   let low = mix(seed ^ 0x9e3779b9)
   let high = mix(seed ^ 0x85ebca6b)
-  const absorb = (word: number) => {
+  // The words are the purpose and the two halves of every index. A loop over them takes a third of the time of a function that absorbs one, and a chain of a
+  // thousand steps has a key for each of them.
+  for (let i = -1; i < 2 * indices.length; i++) {
+    const index = indices[i >> 1]!
+    const word = i < 0 ? purpose : i & 1 ? Math.floor(index / 2 ** 32) : index >>> 0
     low = mix((low ^ word) + 0x9e3779b9)
     high = mix(((high + Math.imul(word, 0xc2b2ae35)) ^ low) + 0x27d4eb2f)
-  }
-  absorb(purpose)
-  for (const index of indices) {
-    absorb(index >>> 0)
-    absorb(Math.floor(index / 2 ** 32))
   }
   return { low: low >>> 0, high: high >>> 0 }
 }
