@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type CreateRun, type MetricSeriesList, type Page, type Preset, Run } from '@noprop/contract'
+import { type CreateRun, type MetricSeriesList, type Page, Preset, Run } from '@noprop/contract'
+import Type from 'typebox'
 import Value from 'typebox/value'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Answer, problem, smallRun, TestServer } from './support/test-server.ts'
@@ -52,6 +53,18 @@ describe('creating a run', () => {
     ['more images than there are', { dataset: 'mnist', preset: 'quick', config: { train_limit: 55_001 } }, 422, ['/config/train_limit']],
     ['batches larger than the data', { dataset: 'mnist', config: { train_limit: 100, batch_size: 128 } }, 422, ['/config/batch_size']],
     ['more test images than there are', { dataset: 'mnist', config: { test_limit: 10_001 } }, 422, ['/config/test_limit']],
+    [
+      'training images as the beginning of an embedding that is not as long as one',
+      { dataset: 'mnist', config: { embedding: 'learned', embedding_init: 'prototype' } },
+      422,
+      ['/config/embedding_init'],
+    ],
+    [
+      'labels that forward-forward cannot train',
+      { dataset: 'mnist', config: { method: 'forward-forward', embedding: 'learned' } },
+      422,
+      ['/config/embedding'],
+    ],
     ['a name of spaces', { dataset: 'mnist', name: '   ' }, 422, ['/name']],
     ['a name with control characters', { dataset: 'mnist', name: 'a\u0000b' }, 422, ['/name']],
     ['an endless name', { dataset: 'mnist', name: 'x'.repeat(121) }, 400, ['/name']],
@@ -278,7 +291,8 @@ describe('metrics', () => {
 
 test('presets are complete configurations, without an estimate before this machine was measured', async () => {
   const { body } = await server.get<{ items: Preset[] }>('/v1/presets')
-  expect(body.items.map(({ name }) => name)).toEqual(['quick', 'paper', 'smoke'])
+  expect(body.items.map(({ name }) => name)).toEqual(expect.arrayContaining(['quick', 'quick-learned', 'smoke', 'paper-dt-mnist-onehot']))
+  expect(Value.Errors(Type.Array(Preset), body.items)).toEqual([])
   expect(body.items[0]!.estimates).toContainEqual({ dataset: 'mnist', seconds: null, basis: 'not measured on this machine yet' })
 })
 

@@ -1,21 +1,24 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Checkpoint, Evaluation, MetricSeriesList, Page, Run } from '@noprop/contract'
+import type { Checkpoint, Evaluation, MetricSeriesList, Page, Run, RunEvent } from '@noprop/contract'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { misbehaviour, smallRun, TestServer, until } from './support/test-server.ts'
+import { makeDataDir, misbehaviour, smallRun, TestServer, until } from './support/test-server.ts'
 
 let server: TestServer
 beforeAll(async () => void (server = await TestServer.start()))
 afterAll(() => server.close())
 
 /** The final weights, by block. */
-async function finalStates(run: Run): Promise<Record<number, string>> {
-  const { body } = await server.get<Page<Checkpoint>>(`/v1/runs/${run.id}/checkpoints`)
+async function finalStates(run: Run, of = server): Promise<Record<number, string>> {
+  const { body } = await of.get<Page<Checkpoint>>(`/v1/runs/${run.id}/checkpoints`)
   const last = body.items.filter(({ epoch }) => epoch === run.config.epochs)
   const states = await Promise.all(
     last.map(async ({ id, block }) => {
-      const file = JSON.parse(await readFile(join(server.dataDir, 'runs', run.id, `${id}.safetensors`), 'utf8')) as { state: string }
-      return [block, file.state] as const
+      const file = JSON.parse(await readFile(join(of.dataDir, 'runs', run.id, `${id}.safetensors`), 'utf8')) as {
+        state: string
+        shared?: string
+      }
+      return [block, file.state + (file.shared ?? '')] as const
     }),
   )
   return Object.fromEntries(states)
@@ -193,6 +196,86 @@ describe('trainers that fail', () => {
     const next = await server.createRun(smallRun())
     expect((await server.ended(failing.id)).status).toBe('failed')
     expect((await server.ended(next.id)).status).toBe('succeeded')
+  })
+})
+
+describe('units that share weights', () => {
+  const coupled = { embedding: 'learned', blocks: 3, epochs: 2 } as const
+  const turns = (events: RunEvent[]) =>
+    events.flatMap((event) => (event.type === 'block_started' && event.step % 10 === 0 ? [`${event.block}/${event.epoch}`] : []))
+  const inOrder = ['1/1', '2/1', '3/1', '1/2', '2/2', '3/2']
+
+  test('take turns, epoch by epoch, and are evaluated after each', async () => {
+    const run = await server.ended((await server.createRun(smallRun(coupled))).id)
+    expect(run.status).toBe('succeeded')
+    const events = await server.events(run.id)
+    expect(turns(events)).toEqual(inOrder)
+    expect(run.blocks).toEqual([1, 2, 3].map((block) => ({ block, epoch: 2, step: 20, trainer: null })))
+    expect(run.progress).toMatchObject({ step: 60, steps: 60, fraction: 1 })
+    const evaluated = events.flatMap((event) => (event.type === 'evaluation_completed' ? [[event.epoch, event.chain_steps]] : []))
+    expect(evaluated).toEqual([1, 2].map((epoch) => [epoch, [1, 2, 3]]))
+  })
+
+  test('never train two at a time, however many trainers there are', async () => {
+    const { id } = await server.createRun(smallRun({ ...coupled, eta: 10 }))
+    let most = 0
+    await until(async () => {
+      const training = server.app.trainers.slots().filter(({ activity }) => activity?.startsWith('block'))
+      most = Math.max(most, training.length)
+      return (await server.run(id)).status === 'succeeded'
+    }, 'the run has ended')
+    expect(most).toBe(1)
+  })
+
+  test('hand over the same weights when a trainer is killed in the middle of a turn', async () => {
+    const undisturbed = await server.ended((await server.createRun(smallRun(coupled))).id)
+    const { id } = await server.createRun(smallRun({ ...coupled, eta: 15 }))
+    const victim = await until(async () => {
+      const slot = server.app.trainers.slots().find(({ activity, run_id }) => run_id === id && activity === 'block 2, epoch 2')
+      return slot && (await server.run(id)).blocks[1]!.step > 12 && slot
+    }, 'block 2 is in the middle of epoch 2')
+    process.kill(victim.pid!, 'SIGKILL')
+    const run = await server.ended(id)
+    expect(run.status).toBe('succeeded')
+    expect(await server.statuses(id)).toContain('interrupted')
+    expect(await finalStates(run)).toEqual(await finalStates(undisturbed))
+    expectWholeHistory(await server.events(id), run.last_seq)
+  })
+
+  test('go on from a checkpoint in the middle of a turn, which holds the shared weights as they are by then', async () => {
+    const undisturbed = await server.ended((await server.createRun(smallRun(coupled))).id)
+    const dataDir = await makeDataDir()
+    const first = await TestServer.start({ dataDir })
+    const { id } = await first.createRun(smallRun({ ...coupled, eta: 30 }))
+    await until(async () => ((await first.run(id)).blocks[1]?.step ?? 0) > 13, 'block 2 is in the middle of epoch 2')
+    await first.stop()
+    const second = await TestServer.start({ dataDir })
+    try {
+      const run = await second.ended(id)
+      expect(run.status).toBe('succeeded')
+      const resumed = (await second.events(id)).flatMap((event) => (event.type === 'block_started' ? [[event.block, event.step]] : []))
+      expect(resumed.some(([block, step]) => block === 2 && step! > 10 && step! < 20)).toBe(true)
+      expect(await finalStates(run, second)).toEqual(await finalStates(undisturbed))
+    } finally {
+      await second.close()
+    }
+  })
+
+  test('begin with the prototypes that were chosen when the data was prepared', async () => {
+    const run = await server.ended((await server.createRun(smallRun({ ...coupled, embedding: 'prototype' }))).id)
+    expect(run).toMatchObject({ status: 'succeeded', failure: null })
+  })
+})
+
+describe('a network whose parts are trained together', () => {
+  test('is one unit, and is evaluated after the steps that it reports', async () => {
+    const run = await server.ended((await server.createRun(smallRun({ method: 'noprop-ct', inference_steps: 30, epochs: 2 }))).id)
+    expect(run).toMatchObject({ status: 'succeeded', blocks: [{ block: 1, epoch: 2, step: 20 }], progress: { step: 20, steps: 20 } })
+    const { body } = await server.get<Page<Evaluation>>(`/v1/runs/${run.id}/evaluations`)
+    expect(body.items.map(({ chain_steps, noisy }) => [chain_steps, noisy.after_step.length])).toEqual([
+      [[15, 30], 2],
+      [[15, 30], 2],
+    ])
   })
 })
 

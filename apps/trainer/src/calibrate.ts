@@ -11,13 +11,15 @@ import { modelOf, takesTurns } from './task-context.ts'
  * Weights and images are random: how long a step takes does not depend on what it computes.
  */
 
-const warmUpSteps = 2
-const shortestMeasurementMs = 600
-const chainBatchSize = 125
+const warmUpSteps = 1
+const fewestMeasurements = 2
+const shortestMeasurementMs = 100
+/** Smaller than that of an evaluation: an image costs nearly the same, and the whole only has to take seconds. */
+const chainBatchSize = 50
 
 async function calibrate(config: RunConfig) {
   const { imageShape, classes, trainExamples } = datasetCatalog.mnist
-  const model = modelOf(config, { imageShape, classes })
+  const model = modelOf(config, datasetCatalog.mnist)
   const unit = model.units.find(({ block }) => block > 0)!
   const data = { prototypes: randomImages(classes.length * size(imageShape)) }
   const startedAt = performance.now()
@@ -45,20 +47,23 @@ async function calibrate(config: RunConfig) {
     seconds_to_start: secondsToStart,
     units: model.units.filter(({ block }) => block > 0).length,
     in_turn: takesTurns(model),
+    relative_cost: Object.fromEntries(
+      Object.entries(datasetCatalog).map(([name, facts]) => [name, modelOf(config, facts).flopsPerImage / model.flopsPerImage]),
+    ),
   }
 }
 
-/** Median seconds of one call, after a warm-up. */
+/** (Lower) median of the seconds of one call, after a warm-up. */
 async function timeRepeated(call: (index: number) => Promise<void>): Promise<number> {
   for (let i = 0; i < warmUpSteps; i++) await call(i)
   const times: number[] = []
   const startedAt = performance.now()
-  while (times.length < 3 || performance.now() - startedAt < shortestMeasurementMs) {
+  while (times.length < fewestMeasurements || performance.now() - startedAt < shortestMeasurementMs) {
     const before = performance.now()
     await call(warmUpSteps + times.length)
     times.push((performance.now() - before) / 1000)
   }
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!
+  return times.sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)]!
 }
 
 function randomImages(length: number): Float32Array {

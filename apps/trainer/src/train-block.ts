@@ -1,5 +1,5 @@
 import type { CheckpointFacts, TrainResult, TrainTask } from '@noprop/contract'
-import { gatherBatch, type LoadedDataset } from '@noprop/datasets'
+import { type Augmentation, gatherBatch, type LoadedDataset } from '@noprop/datasets'
 import type { HostTensors } from '@noprop/engine'
 import { type Batch, epochPermutation, type InitialData, learningRateAt, type TrainingUnit } from '@noprop/noprop'
 import { readCheckpointFile, writeCheckpointFile } from './checkpoint-file.ts'
@@ -12,6 +12,8 @@ import { batchBuffers, modelOf, selectExamples, type TaskContext, yieldToEventLo
 
 /** Longest time between two looks at the message queue of this thread. */
 const yieldIntervalMs = 20
+/** More than there can be units. */
+const unitsPerEpoch = 1024
 
 /** Trains one block to the end of one epoch and leaves a checkpoint. Every step is a pure function of (seed, block, step), so a repeated task gives the same bits. */
 export async function trainBlock(task: TrainTask, context: TaskContext, reporter: EventReporter): Promise<TrainResult> {
@@ -36,7 +38,7 @@ export async function trainBlock(task: TrainTask, context: TaskContext, reporter
   reporter.flush()
 
   const order = epochPermutation(config.seed, block, epoch, train.length)
-  const nextBatch = batchReader(dataset, train, order, config.batch_size)
+  const nextBatch = batchReader(dataset, train, order, config.batch_size, augmentationOf(task))
   const metrics = createMeanMetrics()
   const metricsInterval = config.metrics_interval * stepsPerBatch
   const lastStep = epoch * stepsPerEpoch
@@ -118,8 +120,20 @@ function initialData(indices: readonly number[], dataset: LoadedDataset): Initia
   return { prototypes: images }
 }
 
+/** How the images change: otherwise in every epoch of every unit. */
+function augmentationOf({ config, block, epoch }: TrainTask): Augmentation | undefined {
+  if (config.augmentation === 'none') return undefined
+  return { kind: config.augmentation, seed: config.seed, stream: epoch * unitsPerEpoch + block }
+}
+
 /** Reads mini-batches in the order of a permutation; the images of a batch stay valid until the next one is read. */
-function batchReader(dataset: LoadedDataset, train: Uint32Array, order: Uint32Array, batchSize: number) {
+function batchReader(
+  dataset: LoadedDataset,
+  train: Uint32Array,
+  order: Uint32Array,
+  batchSize: number,
+  augmentation: Augmentation | undefined,
+) {
   const batch = batchBuffers(dataset, batchSize)
   const indices = new Uint32Array(batchSize)
   let current = -1
@@ -128,7 +142,7 @@ function batchReader(dataset: LoadedDataset, train: Uint32Array, order: Uint32Ar
     if (index === current) return batch
     current = index
     for (let i = 0; i < batchSize; i++) indices[i] = train[order[index * batchSize + i]!]!
-    gatherBatch(dataset.train, indices, dataset.normalization, batch)
+    gatherBatch(dataset.train, indices, dataset.normalization, batch, augmentation)
     return batch
   }
 }

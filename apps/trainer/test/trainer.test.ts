@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EvaluateTask, PrepareResult, TrainResult, TrainTask } from '@noprop/contract'
+import type { EvaluateTask, PrepareResult, RunConfig, TrainResult, TrainTask } from '@noprop/contract'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { taskBase, temporaryFolder, tinyConfig, TrainerProcess, trainTask } from './trainer-process.ts'
 
@@ -18,6 +18,12 @@ async function train(trainer: TrainerProcess, task: TrainTask): Promise<TrainRes
   const answer = await trainer.run(task)
   if (answer.type !== 'task_done' || answer.result.kind !== 'train') throw new Error(`the task ended as ${JSON.stringify(answer)}`)
   return answer.result.checkpoint
+}
+
+async function prepare(trainer: TrainerProcess, config: RunConfig): Promise<PrepareResult> {
+  const answer = await trainer.run({ kind: 'prepare', ...taskBase(config) })
+  if (answer.type !== 'task_done' || answer.result.kind !== 'prepare') throw new Error(`the task ended as ${JSON.stringify(answer)}`)
+  return answer.result
 }
 
 beforeAll(async () => {
@@ -38,7 +44,29 @@ describe('a trainer', () => {
     expect(result.steps_per_epoch_shared).toBe(100)
     expect(result.parameters.total).toBe(2 * result.parameters.per_block + result.parameters.shared)
     expect(result.data_sha256).toMatch(/^[0-9a-f]{64}$/)
+    expect(result).toMatchObject({ in_turn: false, chain_steps: [1, 2], prototypes: null })
   }, 60_000)
+
+  it('says of a run what it trains, in which order, and what its labels begin with', async () => {
+    const trainer = startTrainer()
+    const learned = await prepare(trainer, { ...tinyConfig, embedding: 'learned' })
+    expect(learned).toMatchObject({ units: [1, 2], in_turn: true, prototypes: null, steps_per_epoch: 50, steps_per_epoch_shared: 0 })
+    expect(learned.parameters.total).toBe(2 * learned.parameters.per_block + learned.parameters.shared)
+
+    const prototype = await prepare(trainer, { ...tinyConfig, embedding: 'prototype' })
+    expect(prototype).toMatchObject({ units: [1, 2], in_turn: true })
+    expect(new Set(prototype.prototypes).size).toBe(10)
+
+    const continuous = await prepare(trainer, { ...tinyConfig, method: 'noprop-ct', inference_steps: 40 })
+    expect(continuous).toMatchObject({ units: [1], in_turn: false, steps_per_epoch: 50 })
+    expect(continuous.chain_steps.at(-1)).toBe(40)
+  }, 60_000)
+
+  it('fails a run whose network cannot be, as the fault of its user', async () => {
+    const config: RunConfig = { ...tinyConfig, embedding: 'learned', embedding_init: 'prototype' }
+    const answer = await startTrainer().run({ kind: 'prepare', ...taskBase(config) })
+    expect(answer).toMatchObject({ type: 'task_failed', failure: { kind: 'user', code: 'MODEL_CONFIG' } })
+  })
 
   it('fails a run that leaves less than one batch, as the fault of its user', async () => {
     const config = { ...tinyConfig, train_limit: 20 }
@@ -108,6 +136,51 @@ describe('a trainer', () => {
     expect(resumed.step).toBe(undisturbed.step)
     expect(resumed.sha256).toBe(undisturbed.sha256)
   }, 60_000)
+
+  it.each([
+    { method: 'noprop-dt', embedding: 'learned', head: 'radial', ema_decay: 0.9, augmentation: 'crop' },
+    { method: 'noprop-ct', embedding: 'one-hot' },
+    { method: 'noprop-fm', embedding: 'prototype' },
+    { method: 'backprop', embedding: 'learned', optimizer: 'adam' },
+    { method: 'adjoint', embedding: 'learned', inference_steps: 4 },
+    { method: 'forward-forward', embedding: 'one-hot' },
+  ] as Partial<RunConfig>[])(
+    'continues %o to the same bits, in another process',
+    async (kind) => {
+      const config = { ...tinyConfig, ...kind, noise_samples: 1, train_limit: 6400, metrics_interval: 5 }
+      const [one, other] = [startTrainer(), startTrainer()]
+      const { prototypes, units, in_turn } = await prepare(one, config)
+      const block = units.find((unit) => unit > 0)!
+      // of units that share weights, the last one, which goes on from what the first one hands over
+      const last = in_turn ? units.at(-1)! : block
+      const first = trainTask(folder.path, { config, prototypes, block })
+      const shared_from = last === block ? null : { path: first.checkpoint.path, sha256: (await train(one, first)).sha256 }
+      const fields = { config, prototypes, block: last, shared_from }
+      const undisturbed = await train(one, trainTask(folder.path, fields))
+
+      const task = trainTask(folder.path, fields)
+      const answer = other.run(task)
+      await other.next((message) => message.type === 'events' && message.events.some((event) => event.type === 'block_metrics'))
+      other.send({ type: 'stop', task_id: task.task_id })
+      const stopped = await answer
+      if (stopped.type !== 'task_stopped' || !stopped.checkpoint) throw new Error(`no checkpoint: ${JSON.stringify(stopped)}`)
+      expect(stopped.checkpoint.step).toBeLessThan(undisturbed.step)
+      const resume_from = { path: task.checkpoint.path, sha256: stopped.checkpoint.sha256 }
+      expect((await train(other, trainTask(folder.path, { ...fields, resume_from }))).sha256).toBe(undisturbed.sha256)
+    },
+    60_000,
+  )
+
+  it('gives a block the shared weights of the one before it, unless it has gone on with them already', async () => {
+    const config: RunConfig = { ...tinyConfig, embedding: 'learned' }
+    const trainer = startTrainer()
+    const fileOf = async (task: TrainTask) => ({ path: task.checkpoint.path, sha256: (await train(trainer, task)).sha256 })
+    const first = await fileOf(trainTask(folder.path, { config, block: 1 }))
+    const otherFirst = await fileOf(trainTask(folder.path, { config: { ...config, eta: 7 }, block: 1 }))
+    const second = (shared_from: TrainTask['shared_from']) => train(trainer, trainTask(folder.path, { config, block: 2, shared_from }))
+    const hashes = [await second(null), await second(first), await second(otherFirst)].map(({ sha256 }) => sha256)
+    expect(new Set(hashes).size).toBe(3)
+  })
 
   it('leaves no partial file when it is killed', async () => {
     const own = await temporaryFolder()

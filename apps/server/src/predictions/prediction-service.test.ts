@@ -14,7 +14,7 @@ function createService() {
   const parts = {
     runs: { newestSucceeded },
     pool: { run: runTask },
-    db: { checkpoint: { findMany } },
+    db: { checkpoint: { findMany }, task: { findFirst: async () => null } },
     checkpointPath: (run: string, id: string) => `${run}/${id}`,
   }
   return { service: new PredictionService(parts as unknown as PredictionServiceParts), newestSucceeded, runTask, findMany }

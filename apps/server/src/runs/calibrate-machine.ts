@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { datasetCatalog } from '@noprop/datasets'
 import type { FastifyBaseLogger } from 'fastify'
-import { readCalibration } from './estimate-run.ts'
-import { presets } from './presets.ts'
+import { readCalibration, scaleCost } from './estimate-run.ts'
+import { timedPresets } from './presets.ts'
 
 interface CalibrateOptions {
   readonly dataDir: string
@@ -14,12 +15,14 @@ interface CalibrateOptions {
 }
 
 /**
- * Times the training step of every preset once on this machine, in a process of its own, so that the dashboard can say what a run takes.
- * Does nothing where `calibration.json` already holds every preset. A failure costs only the estimates: it is logged, never thrown.
+ * Times the training step of the presets that are to be timed once on this machine, in a process of its own, so that the dashboard can say what a run takes.
+ * Does nothing where `calibration.json` already holds them, for every dataset. A failure costs only the estimates: it is logged, never thrown.
  */
 export async function calibrateMachine({ dataDir, calibrateEntry, log, signal }: CalibrateOptions): Promise<void> {
   const known = await readCalibration(dataDir)
-  const missing = presets.filter(({ name }) => !known[name])
+  const missing = timedPresets.filter(
+    ({ name }) => !known[name] || !Object.keys(datasetCatalog).every((dataset) => scaleCost(known[name]!, dataset)),
+  )
   if (missing.length === 0) return
   const configs = JSON.stringify(Object.fromEntries(missing.map(({ name, config }) => [name, config])))
   try {

@@ -5,13 +5,27 @@ import Type from 'typebox'
 import Value from 'typebox/value'
 import type { DatasetSizes } from './resolve-config.ts'
 
-/** What was measured on this machine for the configuration of one preset. Times are those of one trainer process. */
-export const PresetCalibration = Type.Object({
-  seconds_per_step: Type.Number({ exclusiveMinimum: 0, description: 'one optimizer step of one block at the batch size of the preset' }),
+/** What the parts of a run cost on this machine. Times are those of one trainer process. */
+export const RunCost = Type.Object({
+  seconds_per_step: Type.Number({ exclusiveMinimum: 0, description: 'one optimizer step of one unit at the batch size of the preset' }),
   seconds_per_evaluated_image: Type.Number({ exclusiveMinimum: 0, description: 'one image through the whole chain, both ways' }),
+  units: Type.Integer({
+    minimum: 1,
+    description: 'what a run trains on its own, without the shared head, whose steps cost next to nothing',
+  }),
+  in_turn: Type.Boolean({ description: 'the units share weights, so that only one trainer at a time has something to do' }),
+})
+export type RunCost = Type.Static<typeof RunCost>
+
+/** What was timed for the configuration of one preset, on images of one dataset. */
+export const PresetCalibration = Type.Object({
+  ...RunCost.properties,
   seconds_to_start: Type.Number({
     minimum: 0,
     description: 'loading the device and compiling the programs of a run, once in each trainer',
+  }),
+  relative_cost: Type.Record(Type.String(), Type.Number({ exclusiveMinimum: 0 }), {
+    description: 'operations of the forward pass for images of each dataset, as a multiple of those that were timed',
   }),
 })
 export type PresetCalibration = Type.Static<typeof PresetCalibration>
@@ -30,13 +44,22 @@ export async function readCalibration(dataDir: string): Promise<Calibration> {
   }
 }
 
-/** Seconds that a run will take, from the measured cost of a step and of an evaluated image; blocks train side by side, one in each trainer. */
-export function estimateRun(config: RunConfig, dataset: DatasetSizes, calibration: PresetCalibration, trainers: number): number {
+/** The cost on images of a dataset; null where the dataset was not known when it was timed. */
+export function scaleCost(calibration: PresetCalibration, dataset: string): RunCost | null {
+  const factor = calibration.relative_cost[dataset]
+  if (!factor) return null
+  const { seconds_per_step, seconds_per_evaluated_image } = calibration
+  return { ...calibration, seconds_per_step: factor * seconds_per_step, seconds_per_evaluated_image: factor * seconds_per_evaluated_image }
+}
+
+/** Seconds that a run will take, without its start, from the measured cost of a step and of an evaluated image; units train side by side, one in each trainer, or take turns. */
+export function estimateRun(config: RunConfig, dataset: DatasetSizes, cost: RunCost, trainers: number): number {
   const trainExamples = Math.min(config.train_limit ?? Infinity, dataset.trainExamples - config.validation_size)
   const stepsPerEpoch = Math.floor(trainExamples / config.batch_size)
-  // each epoch, the busiest trainer has this many blocks one after the other
-  const blocksInTurn = Math.ceil((config.blocks * config.epochs) / trainers)
-  const training = blocksInTurn * stepsPerEpoch * calibration.seconds_per_step
+  // of the epochs of all units, the busiest trainer has this many one after the other
+  const sideBySide = cost.in_turn ? 1 : Math.min(trainers, cost.units)
+  const epochsInRow = Math.ceil((cost.units * config.epochs) / sideBySide)
+  const training = epochsInRow * stepsPerEpoch * cost.seconds_per_step
 
   const testExamples = Math.min(config.test_limit ?? Infinity, dataset.testExamples)
   const evaluations = Math.floor(config.epochs / config.evaluation_interval)
@@ -44,6 +67,6 @@ export function estimateRun(config: RunConfig, dataset: DatasetSizes, calibratio
     config.validation_size > 0
       ? evaluations * config.validation_size + testExamples
       : Math.ceil(config.epochs / config.evaluation_interval) * testExamples
-  const evaluation = (examples * calibration.seconds_per_evaluated_image) / trainers
-  return calibration.seconds_to_start + training + evaluation
+  const evaluation = (examples * cost.seconds_per_evaluated_image) / trainers
+  return training + evaluation
 }

@@ -1,4 +1,6 @@
 import type { DatasetName, Preset, RunConfig } from '@noprop/contract'
+import { datasetCatalog } from '@noprop/datasets'
+import { paperConfig, paperPresets } from './paper-presets.ts'
 
 export interface PresetDefinition {
   readonly name: string
@@ -9,43 +11,8 @@ export interface PresetDefinition {
   readonly config: Readonly<RunConfig>
 }
 
-/** The paper's network and training for MNIST; where the paper leaves a choice open, PAPER.md's. */
-const paper: RunConfig = {
-  method: 'noprop-dt',
-  embedding: 'one-hot',
-  embedding_dim: 20,
-  embedding_init: 'auto',
-  head: 'softmax',
-  radial_sigma: 1,
-  blocks: 10,
-  inference_steps: 1000,
-  sampler: 'eq3',
-  fm_sigma: 0,
-  channels: [32, 64, 128],
-  features: 256,
-  dropout: 0.2,
-  eta: 0.1,
-  epochs: 100,
-  batch_size: 128,
-  learning_rate: 1e-3,
-  learning_rate_schedule: 'constant',
-  optimizer: 'adamw',
-  weight_decay: 1e-3,
-  noise_samples: 1,
-  augmentation: 'none',
-  ema_decay: 0,
-  label_smoothing: 0,
-  seed: 1,
-  train_limit: null,
-  test_limit: null,
-  validation_size: 0,
-  evaluation_interval: 1,
-  metrics_interval: 20,
-  device: 'cpu',
-}
-
 const quick: RunConfig = {
-  ...paper,
+  ...paperConfig,
   blocks: 3,
   channels: [16, 32, 64],
   epochs: 2,
@@ -54,6 +21,9 @@ const quick: RunConfig = {
   noise_samples: 4,
   validation_size: 5000,
 }
+
+/** One network with a chain of many small steps: fewer than the paper's 1000, so that an evaluation does not take longer than the training. */
+const quickContinuous: RunConfig = { ...quick, optimizer: 'adam', eta: 1, inference_steps: 100 }
 
 const smoke: RunConfig = {
   ...quick,
@@ -68,36 +38,80 @@ const smoke: RunConfig = {
   metrics_interval: 5,
 }
 
-const digits: readonly DatasetName[] = ['mnist', 'synthetic-digits']
+const everyDataset = Object.keys(datasetCatalog) as DatasetName[]
+const quickFor = { group: 'quick', datasets: everyDataset } as const
 
 /** Named starting points, in the order in which they are offered. */
 export const presets: readonly PresetDefinition[] = [
   {
     name: 'quick',
     title: 'Quick',
-    description: 'Three slim blocks, two passes over the data. Learns well in minutes on two cores.',
-    group: 'quick',
-    datasets: digits,
+    description: 'Three slim blocks that learn independently, two passes over the data. Learns well in minutes on two cores.',
+    ...quickFor,
     config: quick,
   },
   {
-    name: 'paper',
-    title: 'Paper',
-    description: 'The network and training of the NoProp paper (DT, one-hot labels): ten blocks, 100 epochs, constant learning rate.',
-    group: 'paper',
-    datasets: digits,
-    config: paper,
+    name: 'quick-learned',
+    title: 'Quick, learned labels',
+    description: 'The same blocks with a label embedding of 20 dimensions that is trained. They share it, and so they take turns.',
+    ...quickFor,
+    config: { ...quick, embedding: 'learned' },
+  },
+  {
+    name: 'quick-prototype',
+    title: 'Quick, prototypes',
+    description: 'The same blocks with labels that begin as one training image of each class and are trained.',
+    ...quickFor,
+    config: { ...quick, embedding: 'prototype', noise_samples: 1 },
+  },
+  {
+    name: 'quick-ct',
+    title: 'Quick, continuous time',
+    description: 'NoProp-CT: one slim network for all times, with a noise schedule that is learned, and a chain of 100 steps.',
+    ...quickFor,
+    config: { ...quickContinuous, method: 'noprop-ct' },
+  },
+  {
+    name: 'quick-fm',
+    title: 'Quick, flow matching',
+    description: 'NoProp-FM: one slim network that learns the way from noise to the label, and a chain of 100 steps.',
+    ...quickFor,
+    config: { ...quickContinuous, method: 'noprop-fm' },
+  },
+  {
+    name: 'quick-backprop',
+    title: 'Quick, back-propagation',
+    description: 'Baseline: the blocks of Quick, trained end to end.',
+    ...quickFor,
+    config: { ...quick, method: 'backprop', noise_samples: 1 },
+  },
+  {
+    name: 'quick-adjoint',
+    title: 'Quick, adjoint',
+    description: 'Baseline: the network as a differential equation, trained through ten steps by the adjoint sensitivity method.',
+    ...quickFor,
+    config: { ...quick, method: 'adjoint', noise_samples: 1, inference_steps: 10 },
+  },
+  {
+    name: 'quick-forward-forward',
+    title: 'Quick, forward-forward',
+    description: 'Baseline: layers that learn one by one to tell right labels from wrong ones.',
+    ...quickFor,
+    config: { ...quick, method: 'forward-forward', noise_samples: 1 },
   },
   {
     name: 'smoke',
     title: 'Smoke test',
     description:
       'Two tiny blocks on a few thousand images: seconds long, to check an installation or a pipeline. Its accuracy means little.',
-    group: 'quick',
-    datasets: digits,
+    ...quickFor,
     config: smoke,
   },
+  ...paperPresets,
 ]
+
+/** Those whose steps are timed when a server starts for the first time; of the others a run is measured when there is one. */
+export const timedPresets = presets.filter(({ group, name }) => group === 'quick' || name === 'paper-dt-mnist-onehot')
 
 /** What a run is based on that names no preset. */
 export const defaultPreset = presets[0]!

@@ -2,17 +2,31 @@ import { RunConfig } from '@noprop/contract'
 import { datasetCatalog } from '@noprop/datasets'
 import Value from 'typebox/value'
 import { describe, expect, test } from 'vitest'
+import { checkNetwork } from '../predictions/check-network.ts'
 import { findPreset, presets } from './presets.ts'
 import { checkConfig, resolveConfig } from './resolve-config.ts'
 
 const dataset = { title: 'Digits', trainExamples: 1000, testExamples: 100 }
-const base = findPreset('paper')!.config
+const base = findPreset('paper-dt-mnist-onehot')!.config
 const pointers = (overrides: Partial<RunConfig>) => checkConfig({ ...base, ...overrides }, dataset).map(({ pointer }) => pointer)
 
 describe('presets', () => {
-  test.for([...presets])('$name is a complete configuration that fits every dataset', ({ config }) => {
+  test.for([...presets])('$name is a complete configuration of a network that can be, and fits every dataset', ({ config }) => {
     expect(Value.Check(RunConfig, config)).toBe(true)
-    for (const facts of Object.values(datasetCatalog)) expect(checkConfig(config, facts)).toEqual([])
+    for (const facts of Object.values(datasetCatalog)) {
+      expect(checkConfig(config, facts)).toEqual([])
+      expect(checkNetwork(config, facts)).toEqual([])
+    }
+  })
+
+  test('of the paper name what they are, and no two the same', () => {
+    const paper = presets.filter(({ group }) => group === 'paper')
+    for (const { name, datasets, config } of paper) {
+      const embedding = { 'one-hot': 'onehot', learned: 'dim20', prototype: 'prototype' }[config.embedding]
+      const method = config.method.replace('noprop-', '')
+      expect(name).toBe(`paper-${method}-${datasets[0]!.replace('-', '')}-${embedding}`)
+    }
+    expect(new Set(paper.map(({ config, datasets }) => JSON.stringify([config, datasets]))).size).toBe(paper.length)
   })
 
   test('have different names', () => {

@@ -6,6 +6,7 @@ import type { EventLog } from '../events/event-log.ts'
 import { newId } from '../ids.ts'
 import { keysetPage } from '../page-token.ts'
 import type { Database } from '../plugins/database.ts'
+import { checkNetwork } from '../predictions/check-network.ts'
 import { type KeyedRequest, once } from './idempotency.ts'
 import { defaultPreset, findPreset, presets } from './presets.ts'
 import type { BuildFacts } from './provenance.ts'
@@ -152,7 +153,8 @@ export class RunService {
       throw unprocessable([{ pointer: '/preset', detail: `there is no preset "${request.preset}"; there are ${known}` }])
     }
     const config = resolveConfig(preset.config, request.config)
-    const [first, ...rest]: FieldError[] = [...checkName(request.name), ...checkConfig(config, datasetCatalog[request.dataset])]
+    const dataset = datasetCatalog[request.dataset]
+    const [first, ...rest]: FieldError[] = [...checkName(request.name), ...checkConfig(config, dataset), ...checkNetwork(config, dataset)]
     if (first) throw unprocessable([first, ...rest])
     const { versions, gitCommit } = this.#parts.build
     return {

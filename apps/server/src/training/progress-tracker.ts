@@ -1,17 +1,12 @@
 import type { PrepareResult, RunConfig, RunProgress } from '@noprop/contract'
+import { isBlock, stepsOfRun } from './training-plan.ts'
 
 /** Time over which speed is measured. */
 const windowMs = 30_000
+/** Metrics that may be the loss of a block, the first one that it reports: the baselines do not denoise. */
+const lossNames = ['denoising_loss', 'cross_entropy', 'weighted_loss'] as const
 /** Shortest time from which a speed is told. */
 const shortestSpanMs = 2000
-
-/** Whether a unit counts: the shared head does not, whose steps cost next to nothing. */
-export const isBlock = (unit: number) => unit > 0
-
-/** Optimizer steps of a whole run, without those of the shared head. */
-export function stepsOfRun(prepared: Pick<PrepareResult, 'units' | 'steps_per_epoch'>, epochs: number): number {
-  return prepared.units.filter(isBlock).length * epochs * prepared.steps_per_epoch
-}
 
 /** Where the blocks of the active run stand between two reports, and how fast they go. */
 export class ProgressTracker {
@@ -35,11 +30,13 @@ export class ProgressTracker {
     this.#steps.set(block, step)
   }
 
-  setLoss(block: number, loss: number) {
-    if (isBlock(block)) this.#losses.set(block, loss)
+  /** A block has reported `values`, one of which is its loss: the denoising loss, where it has one. */
+  setMetrics(block: number, values: Readonly<Record<string, number>>) {
+    const name = lossNames.find((candidate) => values[candidate] !== undefined)
+    if (isBlock(block) && name) this.#losses.set(block, values[name]!)
   }
 
-  /** Mean of the newest denoising losses of the blocks; null before there is one. */
+  /** Mean of the newest losses of the blocks; null before there is one. */
   trainLoss(): number | null {
     const losses = [...this.#losses.values()]
     return losses.length === 0 ? null : losses.reduce((a, b) => a + b, 0) / losses.length

@@ -17,6 +17,7 @@ import type { RunExecutor } from '../runs/run-service.ts'
 import { activeStatuses } from '../runs/run-status.ts'
 import { waitReason } from '../runs/wait-reason.ts'
 import { ingestEvents } from './event-ingest.ts'
+import { readPrepared } from './prepared-run.ts'
 import { ProgressTracker } from './progress-tracker.ts'
 import { prepareTask } from './task-graph.ts'
 import { taskMessage } from './task-message.ts'
@@ -162,13 +163,8 @@ export class RunCoordinator implements RunExecutor {
     // first of all: what goes wrong from here on is this run's trouble
     this.#active = { id: run.id, tracker, prepared: null }
     await checkpoints.createRunFolder(run.id)
-    this.#active.prepared = await this.#readPrepared(run.id)
+    this.#active.prepared = await readPrepared(this.#parts.database.read, run.id)
     return true
-  }
-
-  async #readPrepared(runId: string): Promise<PrepareResult | null> {
-    const task = await this.#parts.database.read.task.findFirst({ where: { runId, kind: 'prepare', status: 'done' } })
-    return (task?.result as PrepareResult | undefined) ?? null
   }
 
   /** Gives the most urgent task to an idle trainer. Answers whether there was one. */
@@ -216,6 +212,11 @@ export class RunCoordinator implements RunExecutor {
     return task?.task_id === taskId ? task : null
   }
 
+  /** Null as long as its data is not known, and when the run has ended. */
+  #preparedOf(runId: string): PrepareResult | null {
+    return this.#active?.id === runId ? this.#active.prepared : null
+  }
+
   async #renew(slot: number) {
     const task = this.#parts.pool.taskOf(slot)
     if (!task || Date.now() - (this.#renewedAt.get(task.task_id) ?? 0) < renewIntervalMs) return
@@ -235,7 +236,7 @@ export class RunCoordinator implements RunExecutor {
     if (this.#active?.id !== task.run_id) return
     for (const { block, step, values } of metrics) {
       this.#active.tracker.setStep(block, step)
-      if (values.denoising_loss !== undefined) this.#active.tracker.setLoss(block, values.denoising_loss)
+      this.#active.tracker.setMetrics(block, values)
     }
   }
 
@@ -243,7 +244,7 @@ export class RunCoordinator implements RunExecutor {
     const task = this.#heldTask(slot, taskId)
     if (!task) return
     const { database, repository, queue, outcomes, pool } = this.#parts
-    const prepared = this.#active?.id === task.run_id ? this.#active.prepared : null
+    const prepared = this.#preparedOf(task.run_id)
     try {
       await outcomes.check(task, result, prepared)
     } catch (error) {
@@ -286,7 +287,7 @@ export class RunCoordinator implements RunExecutor {
         isStored = await database.write(async (transaction) => {
           const run = await repository.findIn(transaction, task.run_id)
           if (!run || isFinal(run.status)) return false
-          await outcomes.recordCheckpoint(transaction, run, checkpoint)
+          await outcomes.recordCheckpoint(transaction, run, checkpoint, this.#preparedOf(run.id)!)
           return true
         })
       } catch (error) {

@@ -1,4 +1,5 @@
 import type { PrepareResult, RunConfig, Split } from '@noprop/contract'
+import type { TrainingPlan } from './training-plan.ts'
 
 /** A task as it enters the queue. */
 export interface PlannedTask {
@@ -27,9 +28,6 @@ export const prepareTask: PlannedTask = { kind: 'prepare', priority: 0 }
 export function trainTask(block: number, epoch: number): PlannedTask {
   return { kind: 'train', priority: firstTrainingPriority + epoch * prioritiesPerEpoch + block, block, epoch }
 }
-
-/** What a run trains, and whether at the same time. */
-export type TrainingPlan = Pick<PrepareResult, 'units' | 'in_turn'>
 
 /** The first tasks of training: an epoch of every unit, or, where they take turns, of the first one. */
 export function firstTrainTasks({ units, in_turn }: TrainingPlan): PlannedTask[] {
@@ -89,25 +87,36 @@ export function checkpointsOfEpoch<T extends BlockCheckpoint>(checkpoints: reado
   return [...byBlock.values()].sort((a, b) => a.block - b.block)
 }
 
+/** The newest epoch that every unit has ended with a checkpoint that is still kept; 0 where there is none. */
+export function newestWholeEpoch(checkpoints: readonly BlockCheckpoint[], units: readonly number[]): number {
+  const epochs = new Set(checkpoints.map(({ epoch }) => epoch))
+  return Math.max(
+    0,
+    ...[...epochs].filter((epoch) => units.every((unit) => checkpoints.some(({ block, epoch: own }) => block === unit && own === epoch))),
+  )
+}
+
 /**
- * Checkpoints that nothing needs any more: not the newest of its block, not of an epoch whose evaluation is still to come,
- * and not of the newest epoch that was evaluated.
+ * Checkpoints that nothing needs any more: not the newest of its block, not of an epoch whose evaluation is still to come, not of the newest epoch that was
+ * evaluated, and, where blocks share weights and so only work together as they were at the end of an epoch, not of the newest one that all have finished.
  */
 export function superfluousCheckpoints<T extends BlockCheckpoint>(
   checkpoints: readonly T[],
   config: Pick<RunConfig, 'epochs' | 'evaluation_interval' | 'validation_size'>,
   evaluated: readonly { epoch: number; split: string }[],
+  plan: TrainingPlan,
 ): T[] {
   const isEvaluated = (epoch: number) =>
     evaluationSplits(epoch, config).every((split) => evaluated.some((done) => done.epoch === epoch && done.split === split))
   const newestEvaluated = Math.max(-1, ...evaluated.map(({ epoch }) => epoch).filter(isEvaluated))
+  const newestWhole = plan.in_turn ? newestWholeEpoch(checkpoints, plan.units) : null
   const kept = new Set<T>()
   for (const checkpoint of checkpoints) {
     const isNewest = checkpoints.every((other) => other.block !== checkpoint.block || other.step <= checkpoint.step)
     if (isNewest) kept.add(checkpoint)
   }
   for (const epoch of new Set(checkpoints.map((checkpoint) => checkpoint.epoch))) {
-    if (epoch !== newestEvaluated && isEvaluated(epoch)) continue
+    if (epoch !== newestEvaluated && epoch !== newestWhole && isEvaluated(epoch)) continue
     for (const checkpoint of checkpointsOfEpoch(checkpoints, epoch)) kept.add(checkpoint)
   }
   return checkpoints.filter((checkpoint) => !kept.has(checkpoint))

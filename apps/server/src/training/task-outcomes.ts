@@ -5,7 +5,6 @@ import type {
   PrepareResult,
   Provenance,
   Run,
-  RunConfig,
   Split,
   Task,
   TaskResult,
@@ -15,9 +14,9 @@ import { type EventLog, logEvent } from '../events/event-log.ts'
 import { newId } from '../ids.ts'
 import type { Transaction } from '../plugins/database.ts'
 import { evaluationMetrics, mergeEvaluation } from './merge-evaluation.ts'
-import { isBlock, stepsOfRun } from './progress-tracker.ts'
 import { evaluationTasks, firstTrainTasks, nextTrainTasks, superfluousCheckpoints } from './task-graph.ts'
 import type { TaskQueue } from './task-queue.ts'
+import { isBlock, stepsOfRun, type TrainingPlan } from './training-plan.ts'
 
 /** A result that cannot be right; the task is repeated. */
 export class BadResultError extends Error {
@@ -83,19 +82,19 @@ export class TaskOutcomes {
   /** An epoch of one block is over. The next one follows, and the evaluation, where this block was the last to finish the epoch. */
   async trained(transaction: Transaction, run: Run, facts: CheckpointFacts, prepared: PrepareResult) {
     const { block, epoch } = facts
-    await this.recordCheckpoint(transaction, run, facts)
+    await this.recordCheckpoint(transaction, run, facts, prepared)
     await this.#parts.queue.add(transaction, run.id, nextTrainTasks(block, epoch, prepared, run.config.epochs))
     const behind = await transaction.db.blockState.count({ where: { runId: run.id, epoch: { lt: epoch } } })
     if (behind === 0) await this.#parts.queue.add(transaction, run.id, evaluationTasks(epoch, run.config, prepared))
   }
 
-  async recordCheckpoint(transaction: Transaction, run: Pick<Run, 'id' | 'config'>, facts: CheckpointFacts) {
+  async recordCheckpoint(transaction: Transaction, run: Pick<Run, 'id' | 'config'>, facts: CheckpointFacts, prepared: PrepareResult) {
     const { db } = transaction
     const { checkpoint_id: id, block, epoch, step, sha256, size_bytes: sizeBytes } = facts
     await db.checkpoint.create({ data: { id, runId: run.id, block, epoch, step, sha256, sizeBytes } })
     await db.blockState.update({ where: { runId_block: { runId: run.id, block } }, data: { epoch, step } })
     await this.#parts.events.append(transaction, run.id, [{ body: { type: 'checkpoint_saved', ...facts }, key: null }])
-    await this.#prune(transaction, run.id, run.config)
+    await this.#prune(transaction, run, prepared)
   }
 
   /** A shard is done; with the last one of its evaluation, the evaluation is. Answers its facts then, else null. */
@@ -120,15 +119,15 @@ export class TaskOutcomes {
     await this.#parts.events.append(transaction, run.id, [
       { body: { type: 'evaluation_completed', evaluation_id: id, ...facts }, key: null },
     ])
-    await this.#prune(transaction, run.id, run.config)
+    await this.#prune(transaction, run, prepared)
     return facts
   }
 
   /** Drops the rows of checkpoints that nothing needs any more; the files follow when that is certain. */
-  async #prune({ db, afterCommit }: Transaction, runId: string, config: RunConfig) {
+  async #prune({ db, afterCommit }: Transaction, { id: runId, config }: Pick<Run, 'id' | 'config'>, plan: TrainingPlan) {
     const checkpoints = await db.checkpoint.findMany({ where: { runId }, select: { id: true, block: true, epoch: true, step: true } })
     const evaluated = await db.evaluation.findMany({ where: { runId }, select: { epoch: true, split: true } })
-    const ids = superfluousCheckpoints(checkpoints, config, evaluated).map(({ id }) => id)
+    const ids = superfluousCheckpoints(checkpoints, config, evaluated, plan).map(({ id }) => id)
     if (ids.length === 0) return
     await db.checkpoint.deleteMany({ where: { id: { in: ids } } })
     // a file that cannot be removed now is an orphan, which the next start removes

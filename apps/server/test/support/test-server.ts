@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,8 @@ import { type Config, loadConfig } from '../../src/config.ts'
 import { urlOf } from '../../src/serve.ts'
 
 export const scriptedTrainer = fileURLToPath(new URL('../fixtures/scripted-trainer.mjs', import.meta.url))
+
+const datasetsCache = fileURLToPath(new URL('../../../../.cache/trainer-test/datasets', import.meta.url))
 
 /** Seeds that make the scripted trainer misbehave; see there. */
 export const misbehaviour = {
@@ -45,6 +47,14 @@ export function testConfig(dataDir: string, overrides: Partial<Config> = {}): Co
 
 export async function makeDataDir(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'noprop-server-test-'))
+}
+
+/** A data folder for trainers that really train: datasets that were made once are there, kept between test runs. */
+export async function makeTrainingDataDir(): Promise<string> {
+  const dataDir = await makeDataDir()
+  await mkdir(datasetsCache, { recursive: true })
+  await symlink(datasetsCache, join(dataDir, 'datasets'))
+  return dataDir
 }
 
 export interface Answer<T> {
