@@ -244,6 +244,29 @@ describe('a trainer', () => {
     }
   }, 90_000)
 
+  it('stops an evaluation between two stretches of a long chain', async () => {
+    const config: RunConfig = {
+      ...tinyConfig,
+      method: 'noprop-ct',
+      embedding: 'prototype',
+      inference_steps: 1000,
+      batch_size: 8,
+      train_limit: 8,
+    }
+    const trainer = startTrainer()
+    const { prototypes } = await prepare(trainer, { ...config, train_limit: 800 })
+    const training = trainTask(folder.path, { config, prototypes })
+    const checkpoints = [{ block: 1, path: training.checkpoint.path, sha256: (await train(trainer, training)).sha256 }]
+    const task: EvaluateTask = { kind: 'evaluate', ...taskBase(config), epoch: 1, split: 'test', offset: 0, count: 125, checkpoints }
+    const answer = trainer.run(task)
+    // it is at the only batch that there is, whose thousand steps have convolutions
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const askedAt = performance.now()
+    trainer.send({ type: 'stop', task_id: task.task_id })
+    expect(await answer).toMatchObject({ type: 'task_stopped', checkpoint: null })
+    expect(performance.now() - askedAt).toBeLessThan(1500)
+  }, 60_000)
+
   it('sends heartbeats while it computes', async () => {
     const trainer = startTrainer()
     await train(trainer, trainTask(folder.path, { config: { ...tinyConfig, train_limit: 20_000 } }))
