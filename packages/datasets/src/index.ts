@@ -11,13 +11,5 @@ export type {
 } from './dataset.ts'
 export { DatasetCorruptError, DatasetError, DatasetRequestError, DatasetUnavailableError } from './errors.ts'
 export { type BatchBuffers, gatherBatch, normalizePixels } from './gather-batch.ts'
-export {
-  datasetCatalog,
-  datasetMemoryBytes,
-  type DatasetName,
-  type LoadedDataset,
-  loadDataset,
-  locateDataset,
-  readImage,
-} from './registry.ts'
+export { datasetCatalog, type DatasetName, type LoadedDataset, loadDataset, locateDataset, readImage } from './registry.ts'
 export { splitTrain } from './split-train.ts'

@@ -62,17 +62,6 @@ export async function loadDataset(name: DatasetName, options: LoadOptions): Prom
   return { name, classes, imageShape, normalization, train, test, sha256: hashOf(train, test) }
 }
 
-/**
- * Bytes that the arrays of a loaded set take, which every process that trains on it holds for itself. While it is read, up to twice its largest
- * file comes on top of that.
- */
-export function datasetMemoryBytes(name: DatasetName): number {
-  const { trainExamples, testExamples, imageShape } = definitionOf(name).facts
-  const imageBytes = imageShape.reduce((product, n) => product * n, 1)
-  const labelBytes = 1
-  return (trainExamples + testExamples) * (imageBytes + labelBytes)
-}
-
 /** Where the files of a set are at this moment. */
 export function locateDataset(name: DatasetName, folders: DatasetFolders): DatasetSource {
   return definitionOf(name).locate(folders)

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { datasetMemoryBytes, type LoadedDataset, loadDataset, locateDataset, readImage } from '../src/index.ts'
+import { type LoadedDataset, loadDataset, locateDataset, readImage } from '../src/index.ts'
 import { statisticsOf } from './statistics.ts'
 
 const datasetsDir = process.env['NOPROP_DATASETS_DIR']
@@ -15,8 +15,6 @@ describe.skipIf(!datasetsDir || locateDataset('cifar-10', folders) !== 'local')(
   test('is whole', () => {
     expect(cifar.train.images).toHaveLength(50_000 * 3072)
     expect(cifar.test.images).toHaveLength(10_000 * 3072)
-    const arrays = [cifar.train, cifar.test].flatMap(({ images, labels }) => [images, labels])
-    expect(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBe(datasetMemoryBytes('cifar-10'))
     for (const [labels, perClass] of [[cifar.train.labels, 5000] as const, [cifar.test.labels, 1000] as const]) {
       expect(cifar.classes.map((_, label) => labels.filter((other) => other === label).length)).toEqual(cifar.classes.map(() => perClass))
     }

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
-import { datasetCatalog, datasetMemoryBytes, type DatasetName, loadDataset, readImage } from '../src/index.ts'
+import { datasetCatalog, type DatasetName, loadDataset, readImage } from '../src/index.ts'
 
 const folders = { dataDir: tmpdir() }
 
@@ -20,10 +20,8 @@ test('the catalog knows every set without reading it', () => {
   ])
 })
 
-test('every set says what it takes in memory, and gives each channel and class what it needs', () => {
-  expect(datasetMemoryBytes('mnist')).toBe(70_000 * 785)
+test('every set gives each channel and class what it needs', () => {
   for (const [name, { classes, imageShape, normalization }] of Object.entries(datasetCatalog)) {
-    expect(datasetMemoryBytes(name as DatasetName)).toBeLessThan(200e6)
     expect([normalization.mean.length, normalization.std.length]).toEqual([imageShape[2], imageShape[2]])
     expect(new Set(classes).size).toBe(name === 'cifar-100' ? 100 : 10)
     expect(imageShape[0]).toBe(imageShape[1])

@@ -47,7 +47,7 @@ function radialHead(linear: ClassifierHead, embedding: LabelEmbedding, sigma: nu
 }
 
 /** −‖x − u_y‖² / (2σ²) for every class: [rows, d] and W [numClasses, d] → [rows, numClasses]. */
-export function radialLogits(x: Tensor2D, matrix: Tensor2D, sigma: number): Tensor2D {
+function radialLogits(x: Tensor2D, matrix: Tensor2D, sigma: number): Tensor2D {
   const [rows, dimension] = x.shape
   const [numClasses] = matrix.shape
   // The difference itself: of long vectors that are close, its expansion ‖x‖² − 2x·u + ‖u‖² would leave rounding noise.

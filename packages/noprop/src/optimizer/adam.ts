@@ -15,7 +15,7 @@ export const optimizerPrefix = { m: 'optimizer.m/', v: 'optimizer.v/', average: 
 type OptimizerConfig = Pick<ModelConfig, 'optimizer' | 'weightDecay' | 'emaDecay'>
 
 /** What changes from step to step. Scalars of the program, so that the step can be compiled once. */
-export interface AdamScalars {
+interface AdamScalars {
   readonly stepSize: number
   readonly denominatorOffset: number
   /** lr·weightDecay for AdamW, weightDecay for Adam */
@@ -32,7 +32,7 @@ export interface AdamScalars {
  *
  * @param step steps done before this one
  */
-export function adamScalars(config: OptimizerConfig, { step, learningRate }: { step: number; learningRate: number }): AdamScalars {
+function adamScalars(config: OptimizerConfig, { step, learningRate }: { step: number; learningRate: number }): AdamScalars {
   const correction1 = -Math.expm1((step + 1) * Math.log(beta1))
   const correction2 = -Math.expm1((step + 1) * Math.log(beta2))
   const rootScale = Math.sqrt(correction2 / (1 - beta2))
