@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
-import { datasetCatalog, type DatasetName, loadDataset, readImage } from '../src/index.ts'
+import { datasetCatalog, loadDataset, readImage } from '../src/index.ts'
 
 const folders = { dataDir: tmpdir() }
 
