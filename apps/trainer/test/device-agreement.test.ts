@@ -39,16 +39,13 @@ afterAll(() => {
   for (const device of devices) device.dispose()
 })
 
-/** Runs the same thing on both devices. */
-async function onBoth<T>(program: Program, state: HostTensors, use: (compiled: CompiledProgram) => Promise<T>): Promise<[T, T]> {
-  return allOnBoth({ program }, { program: state }, ({ program: compiled }) => use(compiled!))
-}
+type Compiled = Readonly<Record<string, CompiledProgram>>
 
-/** The same with several programs. */
-async function allOnBoth<T>(
+/** Runs the same thing on both devices. A program whose state is not given has none. */
+async function onBoth<T>(
   programs: Readonly<Record<string, Program>>,
   states: Readonly<Record<string, HostTensors>>,
-  use: (compiled: Readonly<Record<string, CompiledProgram>>) => Promise<T>,
+  use: (compiled: Compiled) => Promise<T>,
 ): Promise<[T, T]> {
   const results: T[] = []
   for (const device of devices) {
@@ -56,7 +53,7 @@ async function allOnBoth<T>(
     try {
       for (const [name, program] of Object.entries(programs)) {
         compiled[name] = await device.compile(program)
-        await compiled[name].writeState(states[name]!)
+        await compiled[name].writeState(states[name] ?? {})
       }
       results.push(await use(compiled))
     } finally {
@@ -104,24 +101,28 @@ interface Course {
   readonly metrics: readonly HostTensors[]
 }
 
-async function train(unit: TrainingUnit, compiled: CompiledProgram): Promise<Course> {
+/** @param compiled the training program under `step`, and those of the unit's assistant */
+async function train(unit: TrainingUnit, compiled: Compiled): Promise<Course> {
+  const training = compiled['step']!
   const metrics: HostTensors[] = []
   let afterFirst: HostTensors = {}
   for (let step = 0; step < steps; step++) {
-    metrics.push(await compiled.run(unit.stepInputs(batchOfStep(step), { seed, step, learningRate: 1e-3, batches: steps })))
-    if (step === 0) afterFirst = await compiled.readState()
+    const inputs = unit.stepInputs(batchOfStep(step), { seed, step, learningRate: 1e-3, batches: steps })
+    const complete = unit.assistant?.complete(inputs, await training.readState(), (name, given) => compiled[name]!.run(given))
+    metrics.push(await training.run((await complete) ?? inputs))
+    if (step === 0) afterFirst = await training.readState()
   }
-  return { afterFirst, afterLast: await compiled.readState(), metrics }
+  return { afterFirst, afterLast: await training.readState(), metrics }
 }
 
 /**
- * What the first step changed. Of the weights, only those whose gradient is at least a thousandth of the largest in their tensor: AdamW's first step is
+ * What the first step changed. Of the weights and their averages, only those whose gradient is at least a thousandth of the largest in their tensor: AdamW's first step is
  * g/(|g| + ε), which makes a full step even of a gradient that is rounding noise. The gradients themselves are here whole, as the first moments.
  */
 function firstChanges(after: HostTensors, before: HostTensors, reference: HostTensors): HostTensors {
   const all = changes(after, before)
   for (const [name, values] of Object.entries(all)) {
-    const gradient = reference[`optimizer.m/${name}`] as Float32Array | undefined
+    const gradient = reference[`optimizer.m/${name.replace('average/', '')}`] as Float32Array | undefined
     if (!gradient) continue
     const floor = 1e-3 * gradient.reduce((largest, g) => Math.max(largest, Math.abs(g)), 0)
     all[name] = (values as Float32Array).filter((_, i) => Math.abs(gradient[i]!) >= floor)
@@ -163,6 +164,11 @@ describe.each<[string, Partial<ModelConfig>, [number, number][]]>([
   ['noprop-fm', adamOf('noprop-fm', 'one-hot'), [[1, 3]]],
   ['noprop-fm with a learned embedding', { ...adamOf('noprop-fm', 'learned'), fmSigma: 0.05 }, [[1, 1]]],
   ['noprop-fm with prototypes', adamOf('noprop-fm', 'prototype'), [[1, 1]]],
+  ['backprop', { method: 'backprop' }, [[1, 3]]],
+  ['backprop with a learned embedding', { method: 'backprop', embedding: 'learned', head: 'radial', emaDecay: 0.9 }, [[1, 1]]],
+  ['forward-forward', { method: 'forward-forward' }, [[1, 2]]],
+  ['adjoint', { method: 'adjoint' }, [[1, 3]]],
+  ['adjoint with a learned embedding', { method: 'adjoint', embedding: 'learned', emaDecay: 0.9, inferenceSteps: 20 }, [[1, 1]]],
 ])('%s', (_, variant, courses) => {
   const trained = new Map<number, HostTensors>()
   const data = { prototypes: prototypes() }
@@ -172,7 +178,8 @@ describe.each<[string, Partial<ModelConfig>, [number, number][]]>([
     async (block, noiseSamples) => {
       const unit = buildModel({ ...config, ...variant, noiseSamples }).units.find((candidate) => candidate.block === block)!
       const before = unit.initialState(seed, data)
-      const [found, expected] = await onBoth(unit.trainingProgram(batchSize), before, (compiled) => train(unit, compiled))
+      const programs = { step: unit.trainingProgram(batchSize), ...unit.assistant?.programs(batchSize) }
+      const [found, expected] = await onBoth(programs, { step: before }, (compiled) => train(unit, compiled))
       for (const [step, metrics] of expected.metrics.entries()) expectAgreement(found.metrics[step]!, metrics, 1e-4)
       const first = [found, expected].map(({ afterFirst }) => firstChanges(afterFirst, before, expected.afterFirst))
       expectAgreement(first[0]!, first[1]!, 1e-4)
@@ -191,7 +198,7 @@ describe.each<[string, Partial<ModelConfig>, [number, number][]]>([
     const states = new Map(model.units.map((unit) => [unit.block, trained.get(unit.block) ?? unit.initialState(seed, data)]))
     const keys = Array.from({ length: batchSize }, (_, i) => i)
     const { images } = batchOfStep(99)
-    const [found, expected] = await allOnBoth(chain.programs, chain.weights(states), (compiled) =>
+    const [found, expected] = await onBoth(chain.programs, chain.weights(states), (compiled) =>
       chain.run((name, inputs) => compiled[name]!.run(inputs), images, keys, seed),
     )
     const named = ({ estimates, head }: ChainResult): HostTensors => Object.fromEntries([...estimates.flat(), ...head].entries())

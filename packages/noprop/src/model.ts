@@ -27,6 +27,7 @@ export interface ModelConfig {
   /** adam: the weight decay is an L2 term of the gradient; adamw: it is decoupled */
   readonly optimizer: 'adamw' | 'adam'
   readonly weightDecay: number
+  /** Draws of noise for each image of a step; for `forward-forward`, which draws none, wrong labels for each image. */
   readonly noiseSamples: number
   /** Steps of the chain in continuous time; for `adjoint` those of the training, too. */
   readonly inferenceSteps: number
@@ -86,7 +87,10 @@ export interface TrainingUnit {
   trainingProgram(batchSize: number): Program
   /** Everything the step needs from the host: images, labels, noise, dropout masks, scalars. A pure function of its arguments; the arrays may be reused by the next call. */
   stepInputs(batch: Batch, context: StepContext): HostTensors
-  /** Names the outputs of the program as metrics of the contract: denoising_loss, weighted_loss, accuracy, gradient_norm, update_ratio (head: cross_entropy, accuracy, …). */
+  /**
+   * Names the outputs of the program as metrics of the contract: denoising_loss, weighted_loss, accuracy, gradient_norm, update_ratio. The head, `backprop` and
+   * `adjoint` have cross_entropy in place of the losses; `forward-forward` has positive_goodness and negative_goodness in place of the first.
+   */
   readMetrics(outputs: HostTensors): Record<string, number>
   /** Present where a step takes more than one program. */
   readonly assistant?: StepAssistant

@@ -2,7 +2,7 @@
 
 import type { HostTensors } from '@noprop/engine'
 import * as tf from '@tensorflow/tfjs-core'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { buildModel, type ModelConfig, ModelConfigError, type TrainingUnit } from '../src/index.ts'
 import { expectAllClose } from './expect-close.ts'
 import { runChain, runProgram, stepAt, syntheticBatch, tinyConfig } from './run-program.ts'
@@ -71,12 +71,20 @@ function plainOde(
   return z
 }
 
+/** −‖softmax(linear(z))·W − u_y‖²/(2σ²) */
+function radialLogits(weights: Weights, z: tf.Tensor2D): tf.Tensor2D {
+  const matrix = weights['embedding.matrix'] as tf.Tensor2D
+  const estimate = tf.matMul(tf.softmax(linear(z, weights, 'head')) as tf.Tensor2D, matrix)
+  const differences = tf.sub(tf.reshape(estimate, [z.shape[0], 1, -1]), tf.reshape(matrix, [1, numClasses, -1]))
+  return tf.mul(tf.sum(tf.mul(differences, differences), 2), -1 / (2 * config.radialSigma ** 2))
+}
+
 /** Loss of the batch and its exact gradient, by back-propagation through all steps. */
 function exactGradient(
   unit: TrainingUnit,
   state: HostTensors,
   inputs: HostTensors,
-  steps: number,
+  { steps, isRadial }: { steps: number; isRadial: boolean },
 ): { loss: number; gradients: HostTensors } {
   return tf.tidy(() => {
     const weights = weightsOf(unit, state)
@@ -94,7 +102,7 @@ function exactGradient(
       // Each draw's latents stand beside the same images; `concat` has no gradient here, so the rows are repeated by a product.
       const repeat = tf.tile(tf.eye(batchSize), [draws, 1]) as tf.Tensor2D
       const end = plainOde(moved, tf.matMul(repeat, imagePart), start, steps)
-      const probabilities = tf.softmax(linear(end, moved, 'head'))
+      const probabilities = tf.softmax(isRadial ? radialLogits(moved, end) : linear(end, moved, 'head'))
       return tf.neg(tf.mul(tf.sum(tf.mul(tf.log(probabilities), targets)), 1 / (draws * batchSize))) as tf.Scalar
     })(names.map((name) => weights[name]!))
     return {
@@ -138,21 +146,24 @@ function relativeError(found: HostTensors, exact: HostTensors, of: RegExp): numb
   return Math.sqrt(difference / size)
 }
 
-describe.each(['one-hot', 'learned'] as const)('the adjoint gradient (%s)', (embedding) => {
-  const measured = (async () => {
-    const rows: { steps: number; loss: number; exactLoss: number; errorOf: (of: RegExp) => number }[] = []
+describe.each([
+  ['one-hot', 'softmax'],
+  ['learned', 'softmax'],
+  ['learned', 'radial'],
+] as const)('the adjoint gradient (%s embedding, %s head)', (embedding, head) => {
+  const measured: { loss: number; exactLoss: number; errorOf: (of: RegExp) => number }[] = []
+  beforeAll(async () => {
     for (const steps of [4, 16, 64, 256]) {
-      const unit = unitOf({ embedding, inferenceSteps: steps })
+      const unit = unitOf({ embedding, head, inferenceSteps: steps })
       const state = livelyState(unit)
-      const exact = exactGradient(unit, state, copyTensors(unit.stepInputs(batch, stepAt(0))), steps)
+      const exact = exactGradient(unit, state, copyTensors(unit.stepInputs(batch, stepAt(0))), { steps, isRadial: head === 'radial' })
       const found = await adjointGradient(unit, state)
-      rows.push({ steps, loss: found.loss, exactLoss: exact.loss, errorOf: (of) => relativeError(found.gradients, exact.gradients, of) })
+      measured.push({ loss: found.loss, exactLoss: exact.loss, errorOf: (of) => relativeError(found.gradients, exact.gradients, of) })
     }
-    return rows
-  })()
+  })
 
-  it('belongs to the loss of the chain of Euler steps', async () => {
-    for (const { loss, exactLoss } of await measured) expect(Math.abs(loss - exactLoss)).toBeLessThan(1e-5 * exactLoss)
+  it('belongs to the loss of the chain of Euler steps', () => {
+    for (const { loss, exactLoss } of measured) expect(Math.abs(loss - exactLoss)).toBeLessThan(1e-5 * exactLoss)
   })
 
   it.each([
@@ -162,16 +173,16 @@ describe.each(['one-hot', 'learned'] as const)('the adjoint gradient (%s)', (emb
     ['the time path', /^(time|fusion.dense1.timeKernel)/],
     ['the layers behind them', /^fusion.dense[23]/],
     ...(embedding === 'learned' ? [['the embedding', /^embedding/] as const] : []),
-  ] as const)('of %s comes to the exact one about as 1/N', async (_, of) => {
-    const errors = (await measured).map(({ errorOf }) => errorOf(of))
+  ] as const)('of %s comes to the exact one about as 1/N', (_, of) => {
+    const errors = measured.map(({ errorOf }) => errorOf(of))
     // A factor of 4 between neighbours, if ReLU had no kinks and the time embeddings were the same for every N.
     for (const i of [1, 2, 3]) expect(errors[i]!).toBeLessThan(errors[i - 1]!)
     expect(errors[3]! / errors[0]!).toBeLessThan(1 / 10)
     expect(errors[3]!).toBeLessThan(0.02)
   })
 
-  it('of the head is exact for any N', async () => {
-    for (const { errorOf } of await measured) expect(errorOf(/^head/)).toBeLessThan(1e-5)
+  it('of the head is exact for any N', () => {
+    for (const { errorOf } of measured) expect(errorOf(/^head/)).toBeLessThan(1e-5)
   })
 })
 

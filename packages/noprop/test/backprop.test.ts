@@ -139,8 +139,9 @@ describe('the gradient', () => {
   it.each([
     ['one-hot', 'softmax', groups],
     ['learned', 'radial', [...groups, '^embedding']],
+    ['prototype', 'softmax', [...timesteps.map((t) => `^block${t}/label`), '^embedding']],
   ] as const)('with %s embedding and %s head agrees with finite differences of the loss, through every block', (embedding, head, moved) => {
-    const learner = buildModel({ ...config, embedding, head, noiseSamples: 2 }).units[0]!
+    const learner = buildModel({ ...config, embedding, embeddingInit: 'orthogonal', head, noiseSamples: 2 }).units[0]!
     const images = 8
     const program = learner.trainingProgram(images)
     const inputs = copyTensors(learner.stepInputs(syntheticBatch(config, images), stepAt(0)))

@@ -44,8 +44,7 @@ function plainGoodness(images: Float32Array, labels: readonly number[], training
   return timesteps.map((t) => {
     const hidden = plainHidden(stateOfBlock(t), seen, z, training?.(t))
     const squares = tf.mean(tf.square(hidden), 1) as tf.Tensor1D
-    // The small number is for rows where every unit is silent.
-    z = tf.div(hidden, tf.sqrt(tf.add(tf.reshape(squares, [-1, 1]), 1e-8)))
+    z = tf.div(hidden, tf.sqrt(tf.add(tf.reshape(squares, [-1, 1]), 1e-4)))
     return squares
   })
 }

@@ -13,7 +13,7 @@ import { differentiatedNames } from '../train/denoising-unit.ts'
 import { initialUnitState, stateSpecs } from '../train/state-layout.ts'
 import { maskInputs, maskSpecs, type StepBuffers } from '../train/step-inputs.ts'
 
-export type StackedBlock = Pick<DenoisingBlock, 'parameters' | 'normLayers' | 'dropoutLayers' | 'removedByNorm'>
+type StackedBlock = Pick<DenoisingBlock, 'parameters' | 'normLayers' | 'dropoutLayers' | 'removedByNorm'>
 
 export interface BlockStack {
   readonly parameters: readonly ParameterSpec[]

@@ -21,12 +21,15 @@ export interface ForwardForwardParts {
  */
 export function forwardForwardParts(config: ModelConfig, embedding: LabelEmbedding): ForwardForwardParts {
   if (config.embedding !== 'one-hot') throw new ModelConfigError('embedding', 'forward-forward trains with one-hot labels alone')
-  const first = withoutReadout(denoisingBlock({ ...config, embeddingDim: embedding.dimension, latentIsImage: false }))
-  const later = withoutReadout(denoisingBlock({ ...config, embeddingDim: first.hiddenSize, latentIsImage: false }))
+  const first = hiddenBlock(config, embedding.dimension)
+  const later = hiddenBlock(config, first.hiddenSize)
   const blocks = Array.from({ length: config.blocks }, (_, i) => (i === 0 ? first : later))
   return { config, embedding, blocks, stack: blockStack(blocks, config) }
 }
 
-function withoutReadout(block: DenoisingBlock): DenoisingBlock {
-  return { ...block, parameters: block.hiddenParameters }
+/** A block that reads vectors of `latentSize` and ends with its last hidden layer. */
+function hiddenBlock(config: ModelConfig, latentSize: number): DenoisingBlock {
+  const block = denoisingBlock({ ...config, embeddingDim: latentSize, latentIsImage: false })
+  const multiplyAdds = block.multiplyAdds - block.hiddenSize * config.numClasses
+  return { ...block, parameters: block.hiddenParameters, multiplyAdds }
 }

@@ -27,9 +27,12 @@ export function goodness(hidden: Tensor2D): Tensor1D {
   return mul(sum(square(hidden), 1), 1 / hidden.shape[1]) as Tensor1D
 }
 
+/** Added to the mean square, so that where next to no unit is active, what is left is not blown up with its rounding noise. */
+const smallGoodness = 1e-4
+
 /** The activities at length √n, so that the next block sees their direction and not their goodness. */
 export function normalizeLength(hidden: Tensor2D): Tensor2D {
-  return div(hidden, sqrt(add(reshape(goodness(hidden), [-1, 1]), 1e-8)))
+  return div(hidden, sqrt(add(reshape(goodness(hidden), [-1, 1]), smallGoodness)))
 }
 
 /**
