@@ -120,15 +120,25 @@ async function call({ url }, path, body, { attempts = 5, key = randomUUID() } = 
 
 const finalStatuses = ['succeeded', 'failed', 'canceled']
 
-/** Waits for the end of a run; answers the processor time and the largest memory of its trainer, where the system tells (Linux). */
+/** Waits for the end of a run; answers the processor time and the largest memory of its trainers, where the system tells (Linux). */
 async function watch(server, id) {
-  const cost = { trainer_cpu_seconds: null, trainer_peak_mib: null }
+  const costs = new Map() // by process: one that is lost is replaced
   for (;;) {
     const { trainers } = await call(server, '/v1/system')
-    const [pid] = trainers.map((trainer) => trainer.pid).filter(Boolean)
-    Object.assign(cost, readCost(pid) ?? {})
+    for (const { pid } of trainers) {
+      const cost = pid && readCost(pid)
+      if (cost) costs.set(pid, cost)
+    }
     const { status } = await call(server, `/v1/runs/${id}?wait_seconds=1`)
-    if (finalStatuses.includes(status)) return cost
+    if (finalStatuses.includes(status)) return sumOf([...costs.values()])
+  }
+}
+
+function sumOf(costs) {
+  if (costs.length === 0) return { trainer_cpu_seconds: null, trainer_peak_mib: null }
+  return {
+    trainer_cpu_seconds: costs.reduce((sum, { seconds }) => sum + seconds, 0),
+    trainer_peak_mib: Math.max(...costs.map(({ mib }) => mib)),
   }
 }
 
@@ -139,7 +149,7 @@ function readCost(pid) {
       .replace(/^.*\) /s, '')
       .split(' ')
     const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]
-    return { trainer_cpu_seconds: (Number(fields[11]) + Number(fields[12])) / 100, trainer_peak_mib: Math.round(Number(peak) / 1024) }
+    return { seconds: (Number(fields[11]) + Number(fields[12])) / 100, mib: Math.round(Number(peak) / 1024) }
   } catch {
     return null
   }
