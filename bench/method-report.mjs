@@ -31,7 +31,20 @@ smaller and shorter than the paper's, whose figures stand beside them for orient
 Accuracy is on the whole test set, mean ± standard deviation over the seeds. *Noise-free* is ours: the chain without noise, class of the last estimate. *The paper's
 decoding* is noise and all: Eq. 3 and the head, from a random z_0 (for flow matching the nearest embedding; for forward-forward there is no noise, and both are one).
 Processor time is that of the one trainer process that did everything, evaluation included, on ${processors}; others used the machine meanwhile, so take it
-as about right. Memory is the largest of that process, data set included. Commits: ${commits}.`
+as about right. Memory is the largest of that process, data set included. Commits: ${commits}.${missing(results)}`
+}
+
+/** Says what the script would still train. */
+function missing(results) {
+  const left = Object.entries(tables)
+    .map(
+      ([name, { rows }]) =>
+        `${name}: ${Object.keys(rows).filter((row) => runsOf(results, `${name}/${row}/`).length < 3).length} of ${Object.keys(rows).length} rows`,
+    )
+    .filter((text) => !text.includes(': 0 of'))
+  return left.length > 0
+    ? `\n\nNot finished: fewer than three seeds were run of ${left.join('; ')}. \`node bench/methods.mjs\` runs what is missing.`
+    : ''
 }
 
 function describeTable(table, rows) {

@@ -120,28 +120,41 @@ async function call({ url }, path, body, { attempts = 5, key = randomUUID() } = 
 
 const finalStatuses = ['succeeded', 'failed', 'canceled']
 
-/** Waits for the end of a run; answers the processor time and the largest memory of its trainer, where the system tells (Linux). */
+/** Waits for the end of a run; answers the processor time and the largest memory of its trainers, where the system tells (Linux). */
 async function watch(server, id) {
-  const cost = { trainer_cpu_seconds: null, trainer_peak_mib: null }
-  for (;;) {
-    const { trainers } = await call(server, '/v1/system')
-    const [pid] = trainers.map((trainer) => trainer.pid).filter(Boolean)
-    Object.assign(cost, readCost(pid) ?? {})
-    const { status } = await call(server, `/v1/runs/${id}?wait_seconds=1`)
-    if (finalStatuses.includes(status)) return cost
+  const costs = new Map() // by process: one that is lost is replaced
+  const timer = setInterval(() => readCosts(server.child.pid, costs), 500)
+  try {
+    for (;;) {
+      const { status } = await call(server, `/v1/runs/${id}?wait_seconds=20`)
+      if (finalStatuses.includes(status)) return sumOf([...costs.values()])
+    }
+  } finally {
+    clearInterval(timer)
   }
 }
 
-/** In ticks of 1/100 s and KiB, from /proc. */
-function readCost(pid) {
+function sumOf(costs) {
+  if (costs.length === 0) return { trainer_cpu_seconds: null, trainer_peak_mib: null }
+  return {
+    trainer_cpu_seconds: costs.reduce((sum, { seconds }) => sum + seconds, 0),
+    trainer_peak_mib: Math.max(...costs.map(({ mib }) => mib)),
+  }
+}
+
+/** Of the trainers among the children of a server, from /proc: processor time in ticks of 1/100 s, memory in KiB. */
+function readCosts(serverPid, costs) {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]
-    return { trainer_cpu_seconds: (Number(fields[11]) + Number(fields[12])) / 100, trainer_peak_mib: Math.round(Number(peak) / 1024) }
+    for (const pid of readFileSync(`/proc/${serverPid}/task/${serverPid}/children`, 'utf8').split(' ').filter(Boolean)) {
+      if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('trainer/main.js')) continue
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+      const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]
+      costs.set(pid, { seconds: (Number(fields[11]) + Number(fields[12])) / 100, mib: Math.round(Number(peak) / 1024) })
+    }
   } catch {
-    return null
+    // a process that ended meanwhile keeps its last figures; another system has no /proc
   }
 }
 
