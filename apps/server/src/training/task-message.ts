@@ -28,6 +28,8 @@ export async function taskMessage(
     const before = prepared!.in_turn ? turnBefore(block, epoch, prepared!) : null
     const newest = await db.checkpoint.findFirst({ where: { runId: run.id, block }, orderBy: { step: 'desc' } })
     const handedOver = before && checkpointsOfEpoch(await db.checkpoint.findMany({ where: { runId: run.id, ...before } }), before.epoch)[0]
+    // to go on without it would train on, with other weights than an undisturbed run has
+    if (before && !handedOver) throw new Error(`block ${before.block} has left no checkpoint of epoch ${before.epoch} to go on from`)
     const checkpointId = newId('ckpt')
     return {
       kind: 'train',
