@@ -69,9 +69,9 @@ export const tables = {
     published: {},
   },
   cifar10: {
-    title: 'CIFAR-10, 2 epochs',
+    title: 'CIFAR-10, 4 epochs',
     dataset: 'cifar-10',
-    overrides: { epochs: 2, evaluation_interval: 2, validation_size: 0 },
+    overrides: { epochs: 4, evaluation_interval: 4, validation_size: 0 },
     rows: methods,
     published: published.cifar10,
   },
