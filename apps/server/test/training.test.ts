@@ -86,6 +86,14 @@ describe('a run that nothing disturbs', () => {
     expect(final.confusion_matrix[0]![0]).toBe(5000)
   })
 
+  test('carries the mean of the last losses of its blocks, however short it was', async () => {
+    const losses = new Map<number, number>()
+    for (const event of await server.events(run.id))
+      if (event.type === 'block_metrics' && event.block > 0) losses.set(event.block, event.values['denoising_loss']!)
+    expect([...losses.keys()].sort()).toEqual([1, 2])
+    expect(run.metrics['train_loss']).toBeCloseTo((losses.get(1)! + losses.get(2)!) / 2, 12)
+  })
+
   test('keeps of each block only the checkpoint of the last epoch, and no other file', async () => {
     const { body } = await server.get<Page<Checkpoint>>(`/v1/runs/${run.id}/checkpoints`)
     expect(body.items.map(({ block, epoch }) => [block, epoch]).sort()).toEqual([

@@ -3,6 +3,7 @@ import {
   type Failure,
   isFinal,
   type PrepareResult,
+  type Run,
   type Task,
   type TaskResult,
   type TrainerToServer,
@@ -399,8 +400,13 @@ export class RunCoordinator implements RunExecutor {
     reason: string | null,
     failure: Failure | null = null,
   ) {
-    await this.#parts.queue.drop(transaction, runId)
-    await this.#parts.repository.changeStatus(transaction, runId, status, reason, failure)
+    const { queue, repository } = this.#parts
+    // what was reported since the last second counts, and all of it in a run that took no second
+    const run = await repository.findIn(transaction, runId)
+    if (run && this.#active?.id === runId)
+      await transaction.db.run.update({ where: { id: runId }, data: { metrics: newestMetrics(run, this.#active.tracker) } })
+    await queue.drop(transaction, runId)
+    await repository.changeStatus(transaction, runId, status, reason, failure)
   }
 
   async #cannotStart({ reason, output }: TrainerExit) {
@@ -425,9 +431,7 @@ export class RunCoordinator implements RunExecutor {
       const epoch = run.blocks.length > 0 ? Math.min(...run.blocks.map((block) => block.epoch)) : 0
       const progress = tracker.progress(epoch, prepared)
       if (JSON.stringify(progress) === JSON.stringify(run.progress)) return
-      const trainLoss = tracker.trainLoss()
-      const metrics = trainLoss === null ? run.metrics : { ...run.metrics, train_loss: trainLoss }
-      await transaction.db.run.update({ where: { id }, data: { progress, metrics } })
+      await transaction.db.run.update({ where: { id }, data: { progress, metrics: newestMetrics(run, tracker) } })
       await events.append(transaction, id, [{ body: { type: 'progress', ...progress }, key: null }])
     })
   }
@@ -506,4 +510,10 @@ export class RunCoordinator implements RunExecutor {
     this.#active = null
     await this.#dispatch()
   }
+}
+
+/** What is known of a run in numbers, with the training loss as it was last reported. */
+function newestMetrics({ metrics }: Run, tracker: ProgressTracker): Run['metrics'] {
+  const trainLoss = tracker.trainLoss()
+  return trainLoss === null ? metrics : { ...metrics, train_loss: trainLoss }
 }
