@@ -16,6 +16,8 @@ describe('loadConfig', () => {
       apiToken: null,
       logLevel: 'info',
       gitCommit: null,
+      predictionBatch: { images: 32, delayMs: 5 },
+      predictionQueue: 256,
     })
   })
 
@@ -39,6 +41,9 @@ describe('loadConfig', () => {
     [{ HOST: 'http://localhost' }, 'HOST=http://localhost'],
     [{ NOPROP_TRAINERS: '0' }, 'NOPROP_TRAINERS=0'],
     [{ NOPROP_TRAINERS: '1.5' }, 'NOPROP_TRAINERS=1.5'],
+    [{ NOPROP_PREDICT_BATCH: '33' }, 'NOPROP_PREDICT_BATCH=33'],
+    [{ NOPROP_PREDICT_DELAY_MS: '-1' }, 'NOPROP_PREDICT_DELAY_MS=-1'],
+    [{ NOPROP_PREDICT_QUEUE: '0' }, 'NOPROP_PREDICT_QUEUE=0'],
     [{ NOPROP_API_TOKEN: 'short' }, 'NOPROP_API_TOKEN'],
     [{ NOPROP_API_TOKEN: 'with a space in its middle' }, 'NOPROP_API_TOKEN'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL=loud'],

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { findAppRoot } from './app-root.ts'
+import type { BatchLimits } from './predictions/prediction-pool.ts'
 
 export type LogLevel = (typeof logLevels)[number]
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -20,6 +21,9 @@ export interface Config {
   readonly datasetsDir: string | null
   /** trainer processes */
   readonly trainers: number
+  readonly predictionBatch: BatchLimits
+  /** predictions in progress beyond which others are refused */
+  readonly predictionQueue: number
   readonly apiToken: string | null
   readonly logLevel: LogLevel
   /** null: looked up in the .git folder */
@@ -72,6 +76,18 @@ export const environment = {
     description: 'trainer processes; default: one for each core',
     parse: (value) => parseInteger('NOPROP_TRAINERS', value, { default: availableParallelism(), minimum: 1, maximum: 256 }),
   } satisfies Variable<number>,
+  NOPROP_PREDICT_BATCH: {
+    description: 'most images of concurrent predictions that are computed together; 1: each alone',
+    parse: (value) => parseInteger('NOPROP_PREDICT_BATCH', value, { default: 32, minimum: 1, maximum: 32 }),
+  } satisfies Variable<number>,
+  NOPROP_PREDICT_DELAY_MS: {
+    description: 'longest time that a prediction waits for others that have arrived and are still being decoded',
+    parse: (value) => parseInteger('NOPROP_PREDICT_DELAY_MS', value, { default: 5, minimum: 0, maximum: 1000 }),
+  } satisfies Variable<number>,
+  NOPROP_PREDICT_QUEUE: {
+    description: 'predictions that may be in progress; others are told to come back (503)',
+    parse: (value) => parseInteger('NOPROP_PREDICT_QUEUE', value, { default: 256, minimum: 1, maximum: 10_000 }),
+  } satisfies Variable<number>,
   NOPROP_API_TOKEN: {
     description: 'secret that every request must carry, at least 16 characters; default: none',
     parse: parseToken,
@@ -100,6 +116,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: read('NOPROP_DATA_DIR', environment.NOPROP_DATA_DIR),
     datasetsDir: read('NOPROP_DATASETS_DIR', environment.NOPROP_DATASETS_DIR),
     trainers: read('NOPROP_TRAINERS', environment.NOPROP_TRAINERS),
+    predictionBatch: {
+      images: read('NOPROP_PREDICT_BATCH', environment.NOPROP_PREDICT_BATCH),
+      delayMs: read('NOPROP_PREDICT_DELAY_MS', environment.NOPROP_PREDICT_DELAY_MS),
+    },
+    predictionQueue: read('NOPROP_PREDICT_QUEUE', environment.NOPROP_PREDICT_QUEUE),
     apiToken: read('NOPROP_API_TOKEN', environment.NOPROP_API_TOKEN),
     logLevel: read('LOG_LEVEL', environment.LOG_LEVEL),
     gitCommit: read('NOPROP_GIT_COMMIT', environment.NOPROP_GIT_COMMIT),

@@ -25,8 +25,8 @@ afterAll(() => server.close())
 /** A pool that finds the files of the first task gone, after `meanwhile`. */
 function serviceWhosePoolLosesFiles(meanwhile: () => Promise<unknown>) {
   const tasks: PredictionTask[] = []
-  const run = async (task: PredictionTask): Promise<PredictionResult> => {
-    tasks.push(task)
+  const run = async (preparing: PredictionTask | Promise<PredictionTask>): Promise<PredictionResult> => {
+    tasks.push(await preparing)
     if (tasks.length === 1) {
       await meanwhile()
       throw new CheckpointGoneError()
@@ -35,7 +35,7 @@ function serviceWhosePoolLosesFiles(meanwhile: () => Promise<unknown>) {
     return { ok: true, steps: [1], estimates: [certain], head: certain, device: 'test', chainSeconds: 0 }
   }
   const { db, runs, checkpointPath } = server.app
-  return { tasks, service: new PredictionService({ db, runs, checkpointPath, pool: { run } }) }
+  return { tasks, service: new PredictionService({ db, runs, checkpointPath, pool: { run }, maxRequests: 1, groupSize: 8 }) }
 }
 
 test('a run that replaces its checkpoints while a prediction waits answers with the new ones', async () => {

@@ -46,6 +46,14 @@ async function predict(body: object): Promise<PredictResponse> {
   if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
   return answer.body
 }
+
+/** What the metrics say was put through networks, and in how many batches. */
+async function batchCounts(): Promise<{ images: number; batches: number }> {
+  const text = await (await fetch(`${server.url}/metrics`)).text()
+  const read = (suffix: string) => Number(new RegExp(`^noprop_prediction_batch_images_${suffix} (\\d+)$`, 'm').exec(text)![1])
+  return { images: read('sum'), batches: read('count') }
+}
+
 const probabilitiesOf = ({ predictions }: PredictResponse) => predictions.map(({ probabilities }) => probabilities)
 
 function expectClose(actual: readonly number[], expected: ArrayLike<number>) {
@@ -84,6 +92,37 @@ test('images get the same answer alone and in groups', async () => {
   expect(together).toHaveLength(11)
   expectClose(probabilitiesOf(await predict({ instances: instances.slice(0, 1), run_id }))[0]!, together[0]!)
   expectClose(probabilitiesOf(await predict({ instances: instances.slice(0, 9), run_id }))[8]!, together[8]!)
+})
+
+test('images that are sent at the same time are computed together, and get the answers that they get alone', async () => {
+  const run_id = await storeRun(server, { config, checkpoints: filesOf(statesOf(6), 1) })
+  const alone: PredictResponse['predictions'] = []
+  for (const instance of instances) alone.push(...(await predict({ instances: [instance], run_id, return_chain: true })).predictions)
+
+  const batchesBefore = await batchCounts()
+  const crowd = await Promise.all(
+    Array.from({ length: 60 }, (_, i) => predict({ instances: [instances[i % 11]!], run_id, return_chain: true })),
+  )
+  const { images: count, batches } = await batchCounts()
+  expect(count - batchesBefore.images).toBe(60)
+  expect(batches - batchesBefore.batches).toBeLessThan(30)
+
+  crowd.forEach(({ predictions: [prediction] }, i) => {
+    const single = alone[i % 11]!
+    expect(prediction!.label).toBe(single.label)
+    const chains = [prediction!, single].map(({ chain, head }) => [...chain!, head!].flatMap(({ probabilities }) => probabilities))
+    chains[0]!.forEach((value, k) => expect(Math.abs(value - chains[1]![k]!)).toBeLessThan(1e-5))
+  })
+})
+
+test('with noise, images that are computed together have the draws that they have alone', async () => {
+  const run_id = await storeRun(server, { config, checkpoints: filesOf(statesOf(7), 1) })
+  const ask = async (instance: { b64: string }) =>
+    probabilitiesOf(await predict({ instances: [instance], run_id, noise: true, seed: 3 }))[0]!
+  const alone: number[][] = []
+  for (const instance of instances) alone.push(await ask(instance))
+  const together = await Promise.all(instances.map(ask))
+  together.forEach((probabilities, i) => probabilities.forEach((p, k) => expect(Math.abs(p - alone[i]![k]!)).toBeLessThan(1e-5)))
 })
 
 test('the noise follows the seed; without noise the answer is always the same', async () => {

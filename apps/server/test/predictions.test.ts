@@ -78,7 +78,7 @@ describe('with a trained run', () => {
   let server: TestServer
   let runId: string
   beforeEach(async () => {
-    server = await TestServer.start({ predictionWorkerEntry })
+    server = await TestServer.start({ predictionWorkerEntry, predictionQueue: 64 })
     await storeRun(server, { config, checkpoints: units({ 0: 1, 1: 1, 2: 1 }) })
     runId = await storeRun(server, { config, checkpoints: units({ 0: 1, 1: 1, 2: 1 }) })
   })

@@ -7,6 +7,7 @@ export interface ServerMetrics {
   readonly eventsStored: Counter
   readonly trainerRestarts: Counter
   readonly streamClients: Gauge
+  readonly predictionBatches: Histogram
 }
 
 /** Prometheus metrics of the process, its requests and its work. No label takes a value from a request, such as a run id. */
@@ -19,6 +20,12 @@ export function createServerMetrics(): ServerMetrics {
     eventsStored: new Counter({ name: 'noprop_events_stored_total', help: 'events appended to the histories of runs', registers }),
     trainerRestarts: new Counter({ name: 'noprop_trainer_restarts_total', help: 'trainer processes that ended unasked', registers }),
     streamClients: new Gauge({ name: 'noprop_stream_clients', help: 'open WebSocket and event-stream connections', registers }),
+    predictionBatches: new Histogram({
+      name: 'noprop_prediction_batch_images',
+      help: 'images that were put through a network together',
+      buckets: [1, 2, 4, 8, 16, 32],
+      registers,
+    }),
   }
 }
 

@@ -10,6 +10,7 @@ import { keepWarm } from './keep-warm.ts'
 import { decodeInstances, invalid, maxFileBytes, readMultipart } from './predict-request.ts'
 import { PredictionPool } from './prediction-pool.ts'
 import { PredictionService } from './prediction-service.ts'
+import { groupSize } from './prediction-task.ts'
 
 /** Base64 of one file of the greatest size, and some; many small instances fit as well. */
 const maxBodyBytes = 16 * 2 ** 20
@@ -36,11 +37,21 @@ declare module 'fastify' {
 
 /** `POST /predict`: an image in, a label out. */
 export async function predictionRoutes(app: FastifyInstance) {
+  const { predictionWorkerEntry, predictionBatch, predictionQueue } = app.config
   const pool = new PredictionPool({
-    workerEntry: app.config.predictionWorkerEntry,
+    workerEntry: predictionWorkerEntry,
+    limits: predictionBatch,
+    onBatch: (images) => app.serverMetrics.predictionBatches.observe(images),
     onWorkerLost: (error) => app.log.error({ err: error }, 'the prediction worker was lost; the next prediction starts another'),
   })
-  const service = new PredictionService({ db: app.db, runs: app.runs, pool, checkpointPath: app.checkpointPath })
+  const service = new PredictionService({
+    db: app.db,
+    runs: app.runs,
+    pool,
+    maxRequests: predictionQueue,
+    groupSize: Math.min(groupSize, predictionBatch.images),
+    checkpointPath: app.checkpointPath,
+  })
   app.addHook('onClose', () => pool.close())
   keepWarm(app, service)
 

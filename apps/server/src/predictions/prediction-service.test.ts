@@ -14,6 +14,8 @@ function createService() {
   const parts = {
     runs: { newestSucceeded },
     pool: { run: runTask },
+    maxRequests: 4,
+    groupSize: 8,
     db: { checkpoint: { findMany }, task: { findFirst: async () => null } },
     checkpointPath: (run: string, id: string) => `${run}/${id}`,
   }

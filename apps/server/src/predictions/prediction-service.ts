@@ -6,7 +6,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { RunService } from '../runs/run-service.ts'
 import { decodeImage, type ImageFile } from './image-decoder.ts'
 import { CheckpointGoneError, type PredictionPool, type PredictionResult } from './prediction-pool.ts'
-import { groupSize, type ModelReference } from './prediction-task.ts'
+import type { ModelReference, PredictionTask } from './prediction-task.ts'
 import type { PreparedImage } from './prepared-image.ts'
 import { preprocessing } from './preprocessing.ts'
 import { findServableModel } from './servable-model.ts'
@@ -17,14 +17,15 @@ export interface PredictionServiceParts {
   readonly db: PrismaClient
   readonly runs: RunService
   readonly pool: Pick<PredictionPool, 'run'>
+  /** requests being decoded, waiting or computed, beyond which others are refused; each has at most one task in the line of the pool */
+  readonly maxRequests: number
+  /** images of a request that are put in line together */
+  readonly groupSize: number
   checkpointPath(runId: string, checkpointId: string): string
 }
 
 /** Networks of ended runs, whose checkpoints do not change any more, kept so that a prediction asks the database once. */
 const maxKnownModels = 32
-
-/** Requests being decoded, waiting or computed; beyond it they are refused. Each has at most one task in the line of the pool. */
-const maxRequests = 64
 
 /** Puts images through the network of a run. */
 export class PredictionService {
@@ -51,7 +52,7 @@ export class PredictionService {
    * @throws {ApiError} NO_MODEL, RUN_NOT_FOUND, RUN_HAS_NO_MODEL; IMAGE_… naming the field; OVERLOADED
    */
   async predict(files: readonly ImageFile[], options: PredictOptions, signal: AbortSignal): Promise<PredictResponse> {
-    if (this.#requests >= maxRequests)
+    if (this.#requests >= this.#parts.maxRequests)
       throw new ApiError('OVERLOADED', 'Too many predictions are waiting; try again in a second', {
         status: 503,
         title: 'The server is busy',
@@ -70,20 +71,17 @@ export class PredictionService {
     const model = await this.#modelOf(run)
     const facts = datasetCatalog[run.dataset]
 
-    const prepared: PreparedImage[] = []
-    for (const file of files) {
-      signal.throwIfAborted()
-      prepared.push(await preprocessing[run.dataset](await decodeImage(file)))
-    }
-    const decodedAt = performance.now()
-
-    const results = await this.#runGroups(model, prepared, facts, options, signal).catch(async (error: unknown) => {
+    let decodedAt = startedAt
+    const preparing = this.#prepare(files, run, signal).finally(() => (decodedAt = performance.now()))
+    const runWith = (network: ModelReference) => this.#runGroups(network, files.length, preparing, facts, options, signal)
+    const results = await runWith(model).catch(async (error: unknown) => {
       // a run that is still training may have replaced the checkpoints since they were chosen
       if (!(error instanceof CheckpointGoneError) || isFinal(run.status)) throw error
-      return this.#runGroups(await this.#modelOf(run), prepared, facts, options, signal)
+      return runWith(await this.#modelOf(run))
     })
+    const { groupSize } = this.#parts
     const predictions: Prediction[] = []
-    for (const [i, image] of prepared.entries()) {
+    for (const [i, image] of (await preparing).entries()) {
       const prediction = predictionOf(results[Math.floor(i / groupSize)]!, i % groupSize, facts.classes, options.return_chain ?? false)
       predictions.push(options.return_input ? { ...prediction, input: await describeInput(image, facts) } : prediction)
     }
@@ -99,21 +97,33 @@ export class PredictionService {
     }
   }
 
+  async #prepare(files: readonly ImageFile[], { dataset }: Run, signal: AbortSignal): Promise<PreparedImage[]> {
+    const prepared: PreparedImage[] = []
+    for (const file of files) {
+      signal.throwIfAborted()
+      prepared.push(await preprocessing[dataset](await decodeImage(file)))
+    }
+    return prepared
+  }
+
   /** In groups, so that a large request does not hold up the small ones for longer than one of them takes. */
   async #runGroups(
     model: ModelReference,
-    prepared: readonly PreparedImage[],
+    count: number,
+    preparing: Promise<readonly PreparedImage[]>,
     facts: DatasetFacts,
     options: PredictOptions,
     signal: AbortSignal,
   ): Promise<PredictionResult[]> {
-    const results: PredictionResult[] = []
-    for (let start = 0; start < prepared.length; start += groupSize) {
-      const group = prepared.slice(start, start + groupSize)
+    const { pool, groupSize } = this.#parts
+    const taskAt = async (start: number): Promise<PredictionTask> => {
+      const group = (await preparing).slice(start, start + groupSize)
       const images = normalizePixels(Buffer.concat(group.map(({ pixels }) => pixels)), facts.normalization)
       const keys = group.map((_, i) => start + i)
-      results.push(await this.#parts.pool.run({ model, images, keys, seed: options.seed ?? 0, noise: options.noise ?? false }, signal))
+      return { model, images, keys, seed: options.seed ?? 0, noise: options.noise ?? false }
     }
+    const results: PredictionResult[] = []
+    for (let start = 0; start < count; start += groupSize) results.push(await pool.run(taskAt(start), signal))
     return results
   }
 

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { networkOf } from '@noprop/contract'
 import { type CompiledProgram, type Device, type HostTensors, openDevice } from '@noprop/engine'
-import { buildModel, decodeCheckpoint, type DenoisingChain, type Execute, type Model } from '@noprop/noprop'
-import { groupSize, type ModelReference, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
+import { buildModel, type ChainResult, decodeCheckpoint, type DenoisingChain, type Execute, type Model } from '@noprop/noprop'
+import { batchSizes, type ModelReference, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
 
 /** The thread that runs networks for predictions, one task after the other. It keeps the last few compiled. */
 
@@ -31,7 +31,7 @@ export default async function predict(task: PredictionTask): Promise<PredictionO
   try {
     const loaded = await loadModel(task.model)
     if (task.keys.length === 0) {
-      await compiledChain(loaded, 1, task.noise)
+      for (const batchSize of batchSizes) await compiledChain(loaded, batchSize, task.noise)
       return { ok: true, steps: [], estimates: [], head: new Float32Array(), device: (await openCpu()).detail, chainSeconds: 0 }
     }
     return await runChain(task, loaded)
@@ -101,28 +101,65 @@ async function disposeModel({ chains }: LoadedModel): Promise<void> {
   for (const compiled of chains.values()) for (const program of (await compiled).programs.values()) program.dispose()
 }
 
-/** Fills the batch up with copies of its first image; the surplus is left out of the answer. */
+/** Runs images through the chain in batches of the sizes that there are. */
 async function runChain({ images, keys, seed, noise }: PredictionTask, loaded: LoadedModel): Promise<PredictionOutcome> {
-  const count = keys.length
-  const imageSize = images.length / count
-  const batchSize = count === 1 ? 1 : groupSize
-  const { chain, programs } = await compiledChain(loaded, batchSize, noise)
-  const execute: Execute = (name, inputs) => programs.get(name)!.run(inputs)
-
+  const imageSize = images.length / keys.length
   const startedAt = performance.now()
-  const batch = new Float32Array(batchSize * imageSize)
-  batch.set(images)
-  for (let i = count; i < batchSize; i++) batch.copyWithin(i * imageSize, 0, imageSize)
-  const batchKeys = Array.from({ length: batchSize }, (_, i) => keys[i] ?? keys[0]!)
-  const { estimates, head } = await chain.run(execute, batch, batchKeys, seed)
-
-  const length = count * loaded.model.config.numClasses
+  const parts: ChainResult[] = []
+  for (let start = 0; start < keys.length;) {
+    const count = Math.min(keys.length - start, largestBatch(keys.length - start))
+    const end = start + count
+    const part = { images: images.subarray(start * imageSize, end * imageSize), keys: keys.slice(start, end) }
+    parts.push(await runBatch(part, seed, noise, loaded))
+    start = end
+  }
   return {
     ok: true,
     steps: loaded.model.reportedSteps,
-    estimates: estimates.map((samples) => samples[0]!.slice(0, length)),
-    head: head[0]!.slice(0, length),
+    estimates: loaded.model.reportedSteps.map((_, step) => join(parts.map(({ estimates }) => estimates[step]![0]!))),
+    head: join(parts.map(({ head }) => head[0]!)),
     device: (await openCpu()).detail,
     chainSeconds: (performance.now() - startedAt) / 1000,
   }
+}
+
+/** Of two images or more, the smallest batch is filled up rather than left. */
+function largestBatch(count: number): number {
+  return batchSizes.find((size) => size <= count && (size > 1 || count === 1)) ?? batchSizes.at(-2)!
+}
+
+/** Fills the batch up with copies of its first image; the surplus is left out of the answer. */
+async function runBatch(
+  { images, keys }: Pick<PredictionTask, 'images' | 'keys'>,
+  seed: number,
+  noise: boolean,
+  loaded: LoadedModel,
+): Promise<ChainResult> {
+  const batchSize = batchSizes.findLast((size) => size >= keys.length)!
+  const { chain, programs } = await compiledChain(loaded, batchSize, noise)
+  const execute: Execute = (name, inputs) => programs.get(name)!.run(inputs)
+
+  const imageSize = images.length / keys.length
+  const batch = new Float32Array(batchSize * imageSize)
+  batch.set(images)
+  for (let i = keys.length; i < batchSize; i++) batch.copyWithin(i * imageSize, 0, imageSize)
+  const { estimates, head } = await chain.run(
+    execute,
+    batch,
+    Array.from({ length: batchSize }, (_, i) => keys[i] ?? keys[0]!),
+    seed,
+  )
+  const cut = (samples: readonly Float32Array[]) =>
+    samples.map((values) => values.subarray(0, keys.length * loaded.model.config.numClasses))
+  return { estimates: estimates.map(cut), head: cut(head) }
+}
+
+function join(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let offset = 0
+  for (const part of parts) {
+    all.set(part, offset)
+    offset += part.length
+  }
+  return all
 }
