@@ -20,9 +20,8 @@ export async function serve(config: Config): Promise<FastifyInstance> {
     throw error
   }
   console.log(`NoProp Studio listens on ${urlOf(app)}`)
-  // a machine that is busy with a run would be timed too slow; the next start tries again
-  const isIdle = app.trainers.slots().every(({ state }) => state === 'stopped')
-  if (isIdle) void calibrateMachine({ dataDir: config.dataDir, calibrateEntry: config.calibrateEntry, log: app.log, signal: app.closing })
+  const isIdle = () => app.trainers.slots().every(({ state }) => state === 'stopped')
+  void calibrateMachine({ dataDir: config.dataDir, calibrateEntry: config.calibrateEntry, log: app.log, signal: app.closing, isIdle })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void shutDown(app, signal))
   return app
 }
