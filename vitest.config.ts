@@ -11,7 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'packages',
-          include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'scripts/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', '{bench,scripts}/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

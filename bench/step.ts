@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type ImageShape, imageShapes, stepFlops } from './paper-block.ts'
 import type { BenchOptions, Figure } from './bench.ts'
+import { median } from './statistics.ts'
 import { type Rate, rateOf, Worker } from './worker.ts'
 
 const python = '/usr/bin/python3'
@@ -95,10 +96,4 @@ function figuresOf(shape: ImageShape, measured: ReadonlyMap<string, readonly Rat
     figure('over PyTorch, a process per core', ratios('perSecond', perCore, torchPerCore), '×', 1.25),
     figure('over PyTorch, a process per core, in CPU time', ratios('perCpuSecond', perCore, torchPerCore), '×', 1.25),
   ]
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
