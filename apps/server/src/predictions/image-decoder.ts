@@ -31,7 +31,8 @@ const title = 'The image cannot be used'
 export async function decodeImage(file: ImageFile): Promise<Bitmap> {
   const format = sniffFormat(file.bytes)
   if (!format) throw imageError('IMAGE_UNSUPPORTED', 415, file, 'is not a PNG, JPEG or WebP file')
-  await checkHeader(file)
+  // only WebP says in its header what would not fail while it is decoded: that it is an animation
+  if (format === 'webp') await checkHeader(file)
   try {
     const { data, info } = await sharp(file.bytes, { limitInputPixels: maxPixels, failOn: 'error' })
       .autoOrient()
@@ -42,11 +43,12 @@ export async function decodeImage(file: ImageFile): Promise<Bitmap> {
       .toBuffer({ resolveWithObject: true })
     return { width: info.width, height: info.height, rgba: data }
   } catch (error) {
+    await checkHeader(file)
     throw imageError('IMAGE_UNREADABLE', 422, file, `is damaged: ${oneLine(error)}`)
   }
 }
 
-/** Looks at what the file says of itself, before a single pixel is decoded. */
+/** Looks at what the file says of itself: a better reason to refuse it than that it could not be decoded. */
 async function checkHeader(file: ImageFile): Promise<void> {
   const { format, width, height, pages } = await sharp(file.bytes, { limitInputPixels: false })
     .metadata()
