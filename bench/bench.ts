@@ -13,6 +13,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchMemory } from './memory.ts'
+import { benchPredict } from './predict.ts'
 import { benchStep } from './step.ts'
 import { benchTimeToAccuracy } from './time-to-accuracy.ts'
 import { benchTrainers } from './trainers.ts'
@@ -41,6 +42,7 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<Figure[]
   step: benchStep,
   trainers: benchTrainers,
   'time-to-accuracy': benchTimeToAccuracy,
+  predict: benchPredict,
   memory: benchMemory,
 }
 

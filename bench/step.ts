@@ -84,8 +84,8 @@ function figuresOf(shape: ImageShape, measured: ReadonlyMap<string, readonly Rat
       rates(one, 'perCpuSecond').map((rate) => (rate * needed) / 1e9),
       'GFLOP/s of CPU',
     ),
-    figure(`${one}, of the GEMM ceiling`, ceiling(one, `gemm, ${one}`, needed), '×', 0.8),
-    figure(`${one}, of the GEMM ceiling, block as drawn`, ceiling(one, `gemm, ${one}`, asDrawn), '×'),
+    figure(`${one}, of the GEMM ceiling`, ceiling(one, `gemm, ${one}`, needed), '×'),
+    figure(`${one}, of the GEMM ceiling, block as drawn`, ceiling(one, `gemm, ${one}`, asDrawn), '×', 0.8),
     figure(`${perCore}, of the GEMM ceiling`, ceiling(perCore, `gemm, ${perCore}`, needed), '×'),
     figure(`${perCore}, over one process`, ratios('perSecond', perCore, one), `× on ${cores} cores`),
   ]

@@ -13,6 +13,8 @@ interface StudioOptions {
   readonly trainers?: number
   /** folder that holds dataset files */
   readonly datasetsDir?: string
+  /** further variables of its environment */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** The built product, as a process of its own with an empty data folder, spoken to through its API. */
@@ -31,12 +33,12 @@ export class Studio {
   }
 
   /** Starts it, and waits until it listens. */
-  static async start({ trainers = availableParallelism(), datasetsDir }: StudioOptions = {}): Promise<Studio> {
+  static async start({ trainers = availableParallelism(), datasetsDir, env = {} }: StudioOptions = {}): Promise<Studio> {
     const dataDir = mkdtempSync(join(tmpdir(), 'noprop-bench-'))
     const variables = { HOST: '127.0.0.1', PORT: '0', NOPROP_DATA_DIR: dataDir, NOPROP_TRAINERS: String(trainers), LOG_LEVEL: 'warn' }
     const startedAt = Date.now()
     const child = spawn(process.execPath, [serverEntry], {
-      env: { ...process.env, ...variables, ...(datasetsDir && { NOPROP_DATASETS_DIR: datasetsDir }) },
+      env: { ...process.env, ...variables, ...env, ...(datasetsDir && { NOPROP_DATASETS_DIR: datasetsDir }) },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     return new Studio(child, dataDir, await addressOf(child), startedAt)
