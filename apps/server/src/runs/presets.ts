@@ -22,6 +22,21 @@ const quick: RunConfig = {
   validation_size: 5000,
 }
 
+/**
+ * For grey images. Two blocks, so that two cores finish each pass together; so little dropout, because so few steps do not overfit.
+ * Nothing is held out: every pass is evaluated on the test set, and none of these evaluations chooses anything.
+ */
+const express: RunConfig = {
+  ...quick,
+  blocks: 2,
+  channels: [8, 24, 48],
+  features: 64,
+  dropout: 0.1,
+  epochs: 3,
+  learning_rate: 3e-3,
+  validation_size: 0,
+}
+
 /** One network with a chain of many small steps: fewer than the paper's 1000, so that an evaluation does not take longer than the training. */
 const quickContinuous: RunConfig = { ...quick, optimizer: 'adam', eta: 1, inference_steps: 100 }
 
@@ -49,6 +64,14 @@ export const presets: readonly PresetDefinition[] = [
     description: 'Three slim blocks that learn independently, two passes over the data. Learns well in minutes on two cores.',
     ...quickFor,
     config: quick,
+  },
+  {
+    name: 'quick-express',
+    title: 'Quick, express',
+    description: 'Two narrow blocks, three short passes with an evaluation after each. The fastest way to a good network for grey images.',
+    group: 'quick',
+    datasets: ['mnist', 'fashion-mnist', 'synthetic-digits'],
+    config: express,
   },
   {
     name: 'quick-learned',
