@@ -19,7 +19,8 @@ interface CompiledChain {
 
 interface LoadedModel {
   readonly model: Model
-  readonly states: ReadonlyMap<number, HostTensors>
+  /** of each program of a chain, whatever its batch size is */
+  readonly weights: Readonly<Record<string, HostTensors>>
   readonly chains: Map<string, Promise<CompiledChain>>
 }
 
@@ -66,7 +67,9 @@ async function readModel({ config, imageShape, numClasses, checkpoints }: ModelR
   const states = new Map<number, HostTensors>()
   for (const checkpoint of checkpoints) states.set(checkpoint.block, await readWeights(checkpoint))
   const model = buildModel(networkOf(config, { imageShape, numClasses }))
-  return { model, states, chains: new Map() }
+  // the moments of the optimizer, two thirds of what was read, are left behind
+  const weights = model.chain({ batchSize: 1, samples: [false] }).weights(states)
+  return { model, weights, chains: new Map() }
 }
 
 async function readWeights({ block, path, sha256 }: ModelReference['checkpoints'][number]): Promise<HostTensors> {
@@ -87,9 +90,8 @@ function compiledChain(loaded: LoadedModel, batchSize: number, noise: boolean): 
   return compiled
 }
 
-async function compileChain({ model, states }: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
+async function compileChain({ model, weights }: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
   const chain = model.chain({ batchSize, samples: [noise] })
-  const weights = chain.weights(states)
   const cpu = await openCpu()
   const programs = new Map<string, CompiledProgram>()
   for (const [name, program] of Object.entries(chain.programs))
