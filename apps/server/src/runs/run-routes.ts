@@ -63,7 +63,7 @@ export async function runRoutes(app: FastifyInstance) {
       const run = await app.runs.get(request.params.run_id)
       const { wait_seconds: seconds } = request.query
       if (!seconds || isFinal(run.status)) return run
-      await waitForEnd(app, run.id, AbortSignal.any([clientGone(reply), app.closing, AbortSignal.timeout(seconds * 1000)]))
+      await waitForEnd(app, run.id, { timeoutMs: seconds * 1000, signal: AbortSignal.any([clientGone(reply), app.closing]) })
       return app.runs.get(run.id)
     },
   })
