@@ -2,6 +2,7 @@ import type { TrainerSlot } from '@noprop/contract'
 import type { CheckpointStore } from './checkpoints/checkpoint-store.ts'
 import type { Config } from './config.ts'
 import type { EventLog } from './events/event-log.ts'
+import type { StreamSlots } from './events/stream-slots.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
 import type { ServerMetrics } from './plugins/metrics.ts'
 import type { Database } from './plugins/database.ts'
@@ -23,6 +24,7 @@ declare module 'fastify' {
     checkpointPath(runId: string, checkpointId: string): string
     trainers: { slots(): TrainerSlot[] }
     serverMetrics: ServerMetrics
+    streamSlots: StreamSlots
     /** Aborted when the server begins to close; open streams and long polls end then. */
     closing: AbortSignal
   }

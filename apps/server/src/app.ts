@@ -10,6 +10,7 @@ import { EventLog } from './events/event-log.ts'
 import { datasetRoutes } from './datasets/dataset-routes.ts'
 import { eventRoutes } from './events/event-routes.ts'
 import { eventSocket, type StreamLimits, streamLimits } from './events/event-socket.ts'
+import { StreamSlots } from './events/stream-slots.ts'
 import { installAuthentication } from './plugins/authentication.ts'
 import { installDashboard } from './plugins/dashboard-files.ts'
 import { Database } from './plugins/database.ts'
@@ -128,6 +129,7 @@ async function installParts(app: FastifyInstance, config: Config, database: Data
   )
   app.decorate('trainers', { slots: () => pool.slots() })
   app.decorate('serverMetrics', metrics)
+  app.decorate('streamSlots', new StreamSlots(config.streamClients, metrics.streamClients))
   app.decorate('closing', closing.signal)
 
   app.addHook('onReady', async () => {
@@ -173,7 +175,7 @@ async function installPlugins(app: FastifyInstance, config: Config) {
 }
 
 async function installFeatures(app: FastifyInstance, stream: StreamLimits) {
-  await eventSocket(app, { limits: stream, clients: app.serverMetrics.streamClients })
+  await eventSocket(app, { limits: stream })
   const features = [runRoutes, eventRoutes, checkpointRoutes, evaluationRoutes, datasetRoutes, predictionRoutes, systemRoutes]
   for (const routes of features) await app.register(routes)
 }

@@ -24,6 +24,8 @@ export interface Config {
   readonly predictionBatch: BatchLimits
   /** predictions in progress beyond which others are refused */
   readonly predictionQueue: number
+  /** clients that may follow events at a time */
+  readonly streamClients: number
   readonly apiToken: string | null
   readonly logLevel: LogLevel
   /** null: looked up in the .git folder */
@@ -88,6 +90,10 @@ export const environment = {
     description: 'predictions that may be in progress; others are told to come back (503)',
     parse: (value) => parseInteger('NOPROP_PREDICT_QUEUE', value, { default: 256, minimum: 1, maximum: 10_000 }),
   } satisfies Variable<number>,
+  NOPROP_STREAM_CLIENTS: {
+    description: 'clients that may follow events at a time, by WebSocket or server-sent events; others are told to come back (503)',
+    parse: (value) => parseInteger('NOPROP_STREAM_CLIENTS', value, { default: 2000, minimum: 1, maximum: 100_000 }),
+  } satisfies Variable<number>,
   NOPROP_API_TOKEN: {
     description: 'secret that every request must carry, at least 16 characters; default: none',
     parse: parseToken,
@@ -121,6 +127,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       delayMs: read('NOPROP_PREDICT_DELAY_MS', environment.NOPROP_PREDICT_DELAY_MS),
     },
     predictionQueue: read('NOPROP_PREDICT_QUEUE', environment.NOPROP_PREDICT_QUEUE),
+    streamClients: read('NOPROP_STREAM_CLIENTS', environment.NOPROP_STREAM_CLIENTS),
     apiToken: read('NOPROP_API_TOKEN', environment.NOPROP_API_TOKEN),
     logLevel: read('LOG_LEVEL', environment.LOG_LEVEL),
     gitCommit: read('NOPROP_GIT_COMMIT', environment.NOPROP_GIT_COMMIT),

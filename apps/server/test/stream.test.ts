@@ -1,10 +1,12 @@
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { randomBytes } from 'node:crypto'
-import type { ClientMessage, RunEvent, ServerMessage } from '@noprop/contract'
+import { type ClientMessage, isFinal, type RunEvent, type ServerMessage } from '@noprop/contract'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { logEvent } from '../src/events/event-log.ts'
 import { streamLimits } from '../src/events/event-socket.ts'
+import { eventsMessage } from '../src/events/run-channels.ts'
 import { smallRun, TestServer, until } from './support/test-server.ts'
 
 let server: TestServer
@@ -52,11 +54,15 @@ class Client {
     return until(() => this.of(type).length >= count, `the client hears ${type}`)
   }
 
-  async hearsTheEnd() {
-    return until(() => {
-      const last = this.events().at(-1)
-      return last?.type === 'status' && ['succeeded', 'canceled', 'failed'].includes(last.status)
-    }, 'the client hears the end of the run')
+  async hearsTheEnd(seconds = 10) {
+    return until(() => this.isOver, 'the client hears the end of the run', seconds)
+  }
+
+  /** The newest event that it has heard ends the run. */
+  get isOver(): boolean {
+    const message = this.messages.findLast(({ type }) => type === 'events')
+    const last = message?.type === 'events' ? message.events.at(-1) : undefined
+    return last?.type === 'status' && isFinal(last.status)
   }
 }
 
@@ -101,15 +107,25 @@ describe('a subscription', () => {
     client.socket.close()
   })
 
-  test('hears live events in at most four messages a second', async () => {
+  test('hears numbers in at most four messages a second, and what else happens without waiting for them', async () => {
     const { id } = await server.createRun(smallRun({ eta: 10, train_limit: 3200 }))
     const client = await Client.open()
     client.say({ type: 'subscribe', run_id: id })
     await client.hearsTheEnd()
-    const times = client.times.filter((_, i) => client.messages[i]!.type === 'events')
+    const numbers = ['block_metrics', 'progress', 'dataset_progress']
+    const isNumbers = (message: ServerMessage) => message.type === 'events' && message.events.every((event) => numbers.includes(event.type))
+    const times = client.times.filter((_, i) => isNumbers(client.messages[i]!))
     expect(times.length).toBeGreaterThan(3)
     // counted, not timed one by one: a busy machine hands a client two messages at once
     expect(times.length).toBeLessThanOrEqual((times.at(-1)! - times[0]!) / 250 + 2)
+    // the server's own clock tells how long a message waited for its last event
+    const waits = client.of('events').flatMap(({ events }) => {
+      const last = events.at(-1)!
+      const arrivedAt = client.times[client.messages.findIndex((message) => message.type === 'events' && message.events === events)]!
+      return numbers.includes(last.type) ? [] : [performance.timeOrigin + arrivedAt - Date.parse(last.time)]
+    })
+    expect(waits.length).toBeGreaterThan(1)
+    expect(Math.min(...waits)).toBeLessThan(100)
     client.socket.close()
   })
 
@@ -127,7 +143,7 @@ describe('a subscription', () => {
     const client = await Client.open()
     client.say({ type: 'subscribe', run_id: id })
     await client.hears('caught_up')
-    const read = vi.spyOn(server.app.events, 'read').mockRejectedValueOnce(new Error('disk I/O error'))
+    const read = vi.spyOn(server.app.events, 'readPage').mockRejectedValueOnce(new Error('disk I/O error'))
     await client.hears('error')
     read.mockRestore()
     expect(client.of('error')[0]!.problem).toMatchObject({ status: 500, code: 'INTERNAL' })
@@ -216,6 +232,103 @@ describe('a client that misbehaves', () => {
     await until(() => socket.destroyed || socket.readableEnded, 'the connection ends')
     expect(closeCodes(Buffer.concat(received))).toContain(4408)
   })
+})
+
+test('hundreds of clients that come at different times, some to leave and return, miss nothing while one does not read', async () => {
+  const { id } = await server.createRun(smallRun({ eta: 5, epochs: 2, train_limit: 1280 }))
+  const { socket } = await rawClient()
+  socket.write(textFrame(JSON.stringify({ type: 'subscribe', run_id: id, after: 0 })))
+  socket.pause()
+  const histories: RunEvent[][] = []
+  const follow = async (number: number) => {
+    await new Promise((resolve) => setTimeout(resolve, 5 * number))
+    const history: RunEvent[] = []
+    for (let isOver = false; !isOver;) {
+      const client = await Client.open()
+      client.say({ type: 'subscribe', run_id: id, after: history.length })
+      // every fourth one leaves in the middle, once
+      const isLeaving = number % 4 === 0 && history.length === 0
+      if (isLeaving) await new Promise((resolve) => setTimeout(resolve, 200))
+      else await client.hearsTheEnd(50)
+      isOver = client.isOver
+      client.socket.terminate()
+      history.push(...client.events())
+    }
+    histories.push(history)
+  }
+  await Promise.all(Array.from({ length: 150 }, (_, number) => follow(number)))
+  socket.destroy()
+  const expected = await server.events(id)
+  expect(histories).toHaveLength(150)
+  for (const history of histories) expect(history).toEqual(expected)
+})
+
+describe('a server that has as many stream clients as it may', () => {
+  let small: TestServer
+  beforeAll(async () => (small = await TestServer.start({ streamClients: 2 })))
+  afterAll(() => small.close())
+
+  const open = () =>
+    new Promise<{ socket: WebSocket; status: number; body: string; retryAfter: unknown }>((resolve, reject) => {
+      const socket = new WebSocket(`${small.url.replace('http', 'ws')}/v1/stream`)
+      socket.on('open', () => resolve({ socket, status: 101, body: '', retryAfter: null }))
+      socket.on('error', reject)
+      socket.on('unexpected-response', (_request, response) => {
+        let body = ''
+        response.on('data', (chunk) => (body += String(chunk)))
+        response.on('end', () => resolve({ socket, status: response.statusCode!, body, retryAfter: response.headers['retry-after'] }))
+      })
+    })
+  const clients = async () => /^noprop_stream_clients (\d+)$/m.exec((await small.get<string>('/metrics')).body)![1]
+
+  test('refuses another before the upgrade, over both protocols, until one has gone', async () => {
+    const { id } = await small.createRun(smallRun({ eta: 20, train_limit: 3200 }))
+    const abort = new AbortController()
+    const sse = (signal: AbortSignal) => fetch(`${small.url}/v1/runs/${id}/events`, { headers: { accept: 'text/event-stream' }, signal })
+    const first = await open()
+    expect(first.status).toBe(101)
+    const second = await sse(abort.signal)
+    expect(second.status).toBe(200)
+    expect(await clients()).toBe('2')
+
+    const third = await open()
+    expect(third).toMatchObject({ status: 503, retryAfter: '10' })
+    expect(JSON.parse(third.body)).toMatchObject({ status: 503, code: 'UNAVAILABLE' })
+    const fourth = await sse(new AbortController().signal)
+    expect(fourth.status).toBe(503)
+    expect(fourth.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    // what is no stream is answered as ever
+    expect((await small.get(`/v1/runs/${id}/events`)).status).toBe(200)
+
+    abort.abort()
+    await until(async () => (await clients()) === '1', 'the place of the stream is free')
+    const fifth = await open()
+    expect(fifth.status).toBe(101)
+    first.socket.terminate()
+    fifth.socket.close()
+    await until(async () => (await clients()) === '0', 'all places are free')
+  })
+})
+
+test('a page of a history is read once, however many ask for it, and put into a message once', async () => {
+  const { id } = await server.createRun(smallRun({ eta: 500 }))
+  const { events, database } = server.app
+  const lines = Array.from({ length: 600 }, (_, i) => logEvent('info', `line ${i}`))
+  await database.write((transaction) => events.append(transaction, id, lines))
+  await server.request('POST', `/v1/runs/${id}/cancel`)
+  const { last_seq } = await server.ended(id)
+  const [first, again] = await Promise.all([events.readPage(id, 0), events.readPage(id, 0)])
+  expect(first).toHaveLength(500)
+  expect(again).toBe(first)
+  // writes do not matter to a page that is full
+  await server.createRun(smallRun())
+  expect(await events.readPage(id, 0)).toBe(first)
+  expect(eventsMessage(id, first)).toBe(eventsMessage(id, first))
+  // from anywhere to the end of the page, and no further
+  expect((await events.readPage(id, 498)).map(({ seq }) => seq)).toEqual([499, 500])
+  expect((await events.readPage(id, 500))[0]!.seq).toBe(501)
+  expect(await events.readPage(id, last_seq)).toEqual([])
+  expect((await events.read(id, 490, 30)).map(({ seq }) => seq)).toEqual(Array.from({ length: 30 }, (_, i) => 491 + i))
 })
 
 /** A WebSocket client over a bare socket, which can stop reading. */

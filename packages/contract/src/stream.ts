@@ -18,7 +18,11 @@ export const ClientMessage = Type.Union([
 ])
 export type ClientMessage = Type.Static<typeof ClientMessage>
 
-/** What the server says. `events` come in the order of `seq`, without gap or duplicate, at most four messages a second for each run. */
+/**
+ * What the server says. `events` come in the order of `seq`, without gap or duplicate. Numbers (`block_metrics`, `progress`, `dataset_progress`) gather for at
+ * most four messages a second for each run, for fewer where many hundreds follow it; any other event goes out within 50 ms, and with it what has gathered.
+ * `run` tells that a run has changed: at once where its status has, else at most once a second.
+ */
 export const ServerMessage = Type.Union([
   Type.Object({ type: Type.Literal('snapshot'), run: Run }),
   Type.Object({ type: Type.Literal('events'), run_id: RunId, events: Type.Array(RunEvent) }),

@@ -10,6 +10,18 @@ export interface NewEvent {
 
 /** Newest events of a run, kept in memory so that live readers need no query. */
 const tailLength = 512
+/** Events in a page of a history: page p holds those after p · pageLength. */
+const pageLength = 500
+/** Pages of the database that are remembered, for those who come back at the same time. */
+const maxPages = 32
+
+interface HistoryPage {
+  readonly events: Promise<readonly RunEvent[]>
+  /** state of the database in which it was read */
+  readonly commits: number
+  /** it has all its events, which never change */
+  isFull: boolean
+}
 
 /**
  * The histories of all runs: appended in the transaction of the state that they report, numbered 1, 2, 3, … per run without a gap.
@@ -20,6 +32,8 @@ export class EventLog {
   readonly #stored: { inc(by: number): void }
   readonly #changes = new EventEmitter().setMaxListeners(0)
   readonly #tails = new Map<string, RunEvent[]>()
+  /** by run and number, the one that was asked for last at the end */
+  readonly #pages = new Map<string, HistoryPage>()
 
   /** @param stored counts the events that were stored */
   constructor(database: Database, stored: { inc(by: number): void }) {
@@ -52,23 +66,33 @@ export class EventLog {
 
   /** Up to `limit` events that follow `after`, in order. */
   async read(runId: string, after: number, limit: number): Promise<RunEvent[]> {
-    const tail = this.#tails.get(runId)
-    if (tail && tail[0] && tail[0].seq <= after + 1) {
-      const start = after + 1 - tail[0].seq
-      return tail.slice(start, start + limit)
+    const result: RunEvent[] = []
+    while (result.length < limit) {
+      const events = await this.readPage(runId, after + result.length)
+      if (events.length === 0) break
+      result.push(...events.slice(0, limit - result.length))
     }
-    const rows = await this.#database.read.runEvent.findMany({
-      where: { runId, seq: { gt: after } },
-      orderBy: { seq: 'asc' },
-      take: limit,
-    })
-    return rows.map(
-      (row) => ({ run_id: runId, seq: row.seq, time: row.time.toISOString(), type: row.type, ...(row.body as object) }) as RunEvent,
-    )
+    return result
   }
 
-  /** Calls back after every change of this run, or of any (`null`); the answer ends that. */
-  onChange(runId: string | null, listener: (runId: string) => void): () => void {
+  /**
+   * Some events that follow `after`, in order: up to the end of a page, so that readers who started at different places soon read the same.
+   * None: there are no more. Whole pages of the database are the same array for everybody.
+   */
+  async readPage(runId: string, after: number): Promise<readonly RunEvent[]> {
+    const number = Math.floor(after / pageLength)
+    const end = (number + 1) * pageLength
+    const tail = this.#tails.get(runId)
+    if (tail?.[0] && tail[0].seq <= after + 1) {
+      const first = tail[0].seq
+      return tail.slice(after + 1 - first, end + 1 - first)
+    }
+    const events = await this.#page(runId, number)
+    return after === number * pageLength ? events : events.slice(after - number * pageLength)
+  }
+
+  /** Calls back with what was stored, after every change of this run, or of any (`null`); the answer ends that. */
+  onChange(runId: string | null, listener: (runId: string, events: readonly RunEvent[]) => void): () => void {
     const name = runId === null ? 'any' : `run:${runId}`
     this.#changes.on(name, listener)
     return () => void this.#changes.off(name, listener)
@@ -77,6 +101,38 @@ export class EventLog {
   /** Forgets what it holds of a run whose rows are being deleted. */
   forget(runId: string) {
     this.#tails.delete(runId)
+    for (const key of this.#pages.keys()) if (key.startsWith(`${runId}/`)) this.#pages.delete(key)
+  }
+
+  /** From memory where that is as good as the database; those who ask at the same time share the query. */
+  #page(runId: string, number: number): Promise<readonly RunEvent[]> {
+    const key = `${runId}/${number}`
+    let page = this.#pages.get(key)
+    if (!page || (!page.isFull && page.commits !== this.#database.commits)) page = this.#queryPage(runId, number)
+    this.#pages.delete(key)
+    this.#pages.set(key, page)
+    if (this.#pages.size > maxPages) this.#pages.delete(this.#pages.keys().next().value!)
+    return page.events
+  }
+
+  #queryPage(runId: string, number: number): HistoryPage {
+    const events = this.#queryEvents(runId, number * pageLength)
+    const page: HistoryPage = { events, commits: this.#database.commits, isFull: false }
+    events.then(
+      ({ length }) => (page.isFull = length === pageLength),
+      () => this.#pages.delete(`${runId}/${number}`),
+    )
+    return page
+  }
+
+  async #queryEvents(runId: string, after: number): Promise<RunEvent[]> {
+    const rows = await this.#database.read.runEvent.findMany({
+      where: { runId, seq: { gt: after, lte: after + pageLength } },
+      orderBy: { seq: 'asc' },
+    })
+    return rows.map(
+      (row) => ({ run_id: runId, seq: row.seq, time: row.time.toISOString(), type: row.type, ...(row.body as object) }) as RunEvent,
+    )
   }
 
   #publish(runId: string, events: readonly RunEvent[]) {
@@ -87,8 +143,8 @@ export class EventLog {
     this.#tails.set(runId, tail)
     const last = events.at(-1)!
     if (last.type === 'status' && isFinal(last.status)) this.#tails.delete(runId)
-    this.#changes.emit(`run:${runId}`, runId)
-    this.#changes.emit('any', runId)
+    this.#changes.emit(`run:${runId}`, runId, events)
+    this.#changes.emit('any', runId, events)
   }
 }
 

@@ -7,8 +7,6 @@ import { clientGone } from '../client-gone.ts'
 import { answers, api, component } from '../route-schema.ts'
 import { RunParams } from '../runs/run-routes.ts'
 
-/** Events fetched at once for a stream. */
-const streamPage = 500
 /** Silence after which a comment shows proxies and clients that the stream is alive. */
 const keepAliveMs = 15_000
 
@@ -52,6 +50,7 @@ export async function eventRoutes(app: FastifyInstance) {
       const after = seqOf('/last-event-id', headers['last-event-id']) ?? query.after ?? 0
       // 204 is how an EventSource is told not to connect again
       if (isFinal(run.status) && after >= run.last_seq) return reply.code(204).send(null)
+      app.streamSlots.take(reply, reply.raw)
       const events = followEvents(app, run.id, after, AbortSignal.any([clientGone(reply), app.closing]))
       return reply
         .header('content-type', 'text/event-stream; charset=utf-8')
@@ -78,7 +77,7 @@ async function readPage(app: FastifyInstance, runId: string, after: number, size
 }
 
 /** Batches of events after `after`, in order, as they come; an empty one when there was none for a while. Ends with the run or the signal. */
-async function* followEvents(app: FastifyInstance, runId: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[]> {
+async function* followEvents(app: FastifyInstance, runId: string, after: number, signal: AbortSignal): AsyncGenerator<readonly RunEvent[]> {
   let cursor = after
   let wake = () => {}
   const stopListening = app.events.onChange(runId, () => wake())
@@ -88,7 +87,7 @@ async function* followEvents(app: FastifyInstance, runId: string, after: number,
       const changed = new Promise<void>((resolve) => (wake = resolve))
       // asked before the events are read, so that none of a run that ends in between is left out
       const goesOn = await isStillOpen(app, runId)
-      const events = await app.events.read(runId, cursor, streamPage)
+      const events = await app.events.readPage(runId, cursor)
       if (events.length > 0) {
         yield events
         cursor = events.at(-1)!.seq
@@ -121,7 +120,7 @@ async function isSilent(changed: Promise<void>): Promise<boolean> {
   return result
 }
 
-async function* asServerSentEvents(batches: AsyncIterable<RunEvent[]>): AsyncGenerator<string> {
+async function* asServerSentEvents(batches: AsyncIterable<readonly RunEvent[]>): AsyncGenerator<string> {
   yield 'retry: 1000\n\n'
   for await (const events of batches) {
     if (events.length === 0) yield ': alive\n\n'

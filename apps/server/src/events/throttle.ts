@@ -1,25 +1,26 @@
 export interface Throttle {
-  /** Runs the action now, or as soon as the interval since the last run is over; asking more often changes nothing. */
-  request(): void
+  /** Runs the action now, or as soon as `intervalMs` since the last run are over; of several wishes the most urgent counts. */
+  request(intervalMs: number): void
   stop(): void
 }
 
 /**
- * Runs an asynchronous action at most once in `intervalMs`, never twice at the same time, and once more if it was asked for meanwhile.
+ * Runs an asynchronous action no more often than it is asked for, never twice at the same time, and once more if it was asked for meanwhile.
  *
  * @param onError hears of an action that failed; the throttle goes on
  */
-export function createThrottle(intervalMs: number, action: () => Promise<void>, onError: (error: Error) => void): Throttle {
+export function createThrottle(action: () => Promise<void>, onError: (error: Error) => void): Throttle {
   let timer: NodeJS.Timeout | null = null
   let startedAt = -Infinity
   let isRunning = false
-  let isWanted = false
+  /** shortest of the intervals that were asked for since the last run began; null: nobody asked */
+  let wanted: number | null = null
   let isStopped = false
 
   async function run() {
     timer = null
     isRunning = true
-    isWanted = false
+    wanted = null
     startedAt = performance.now()
     try {
       await action()
@@ -27,12 +28,15 @@ export function createThrottle(intervalMs: number, action: () => Promise<void>, 
       onError(error as Error)
     }
     isRunning = false
-    if (isWanted) request()
+    if (wanted !== null) request(wanted)
   }
 
-  function request() {
-    isWanted = true
-    if (isStopped || isRunning || timer) return
+  function request(intervalMs: number) {
+    const isMoreUrgent = wanted === null || intervalMs < wanted
+    if (isMoreUrgent) wanted = intervalMs
+    if (isStopped || isRunning || (timer && !isMoreUrgent)) return
+    if (timer) clearTimeout(timer)
+    timer = null
     const delay = startedAt + intervalMs - performance.now()
     if (delay <= 0) void run()
     else timer = setTimeout(() => void run(), delay)

@@ -35,6 +35,7 @@ export class Database {
   readonly #writer: PrismaClient
   readonly #lock: Sqlite.Database
   #tail: Promise<unknown> = Promise.resolve()
+  #commits = 0
 
   private constructor(lock: Sqlite.Database, read: PrismaClient, writer: PrismaClient) {
     this.#lock = lock
@@ -79,10 +80,16 @@ export class Database {
     const actions: (() => void)[] = []
     const options = { maxWait: transactionTimeoutMs, timeout: transactionTimeoutMs }
     const result = await this.#writer.$transaction((db) => work({ db, afterCommit: (action) => void actions.push(action) }), options)
+    this.#commits++
     for (const action of actions) action()
     // SQLite answers synchronously and Prisma in microtasks: without a breath here, a row of writes would starve sockets and timers.
     await new Promise((resolve) => setImmediate(resolve))
     return result
+  }
+
+  /** Changes with every transaction: what was read under this number is what a query would find. */
+  get commits(): number {
+    return this.#commits
   }
 
   /** Waits for the writes asked for so far, then gives the data folder back. */

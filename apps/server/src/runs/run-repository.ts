@@ -24,19 +24,38 @@ export interface NewRun {
   readonly statusReason: string | null
 }
 
+/** Runs that are remembered between two commits. */
+const maxFound = 100
+
 const withBlocks = { blocks: { orderBy: { block: 'asc' } } } satisfies Prisma.RunInclude
 
 /** The rows of runs. Reading sees committed data; changing takes the caller's transaction. */
 export class RunRepository {
   readonly #database: Database
   readonly #events: EventLog
+  /** runs that were read since the last commit */
+  readonly #found = new Map<string, Promise<Run | null>>()
+  #foundAt = -1
 
   constructor(database: Database, events: EventLog) {
     this.#database = database
     this.#events = events
   }
 
-  async find(id: string): Promise<Run | null> {
+  /** Everyone who asks before something changes gets the same object: a thousand streams, long polls and pages ask for the same run whenever it moves. */
+  find(id: string): Promise<Run | null> {
+    if (this.#foundAt !== this.#database.commits || this.#found.size >= maxFound) this.#found.clear()
+    this.#foundAt = this.#database.commits
+    let run = this.#found.get(id)
+    if (!run) {
+      run = this.#read(id)
+      this.#found.set(id, run)
+      run.catch(() => this.#found.delete(id))
+    }
+    return run
+  }
+
+  async #read(id: string): Promise<Run | null> {
     const row = await this.#database.read.run.findUnique({ where: { id }, include: withBlocks })
     return row && runFromRow(row)
   }
