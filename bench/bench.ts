@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util'
 import { benchMemory } from './memory.ts'
 import { benchPredict } from './predict.ts'
 import { benchStep } from './step.ts'
+import { benchStreams } from './streams.ts'
 import { benchTimeToAccuracy } from './time-to-accuracy.ts'
 import { benchTrainers } from './trainers.ts'
 
@@ -44,6 +45,7 @@ const parts: Readonly<Record<string, (options: BenchOptions) => Promise<Figure[]
   'time-to-accuracy': benchTimeToAccuracy,
   predict: benchPredict,
   memory: benchMemory,
+  streams: benchStreams,
 }
 
 const { values } = parseArgs({

@@ -15,6 +15,8 @@ interface StudioOptions {
   readonly datasetsDir?: string
   /** further variables of its environment */
   readonly env?: Readonly<Record<string, string>>
+  /** program of the server; default: the one that ships */
+  readonly entry?: string
 }
 
 /** The built product, as a process of its own with an empty data folder, spoken to through its API. */
@@ -33,11 +35,16 @@ export class Studio {
   }
 
   /** Starts it, and waits until it listens. */
-  static async start({ trainers = availableParallelism(), datasetsDir, env = {} }: StudioOptions = {}): Promise<Studio> {
+  static async start({
+    trainers = availableParallelism(),
+    datasetsDir,
+    env = {},
+    entry = serverEntry,
+  }: StudioOptions = {}): Promise<Studio> {
     const dataDir = mkdtempSync(join(tmpdir(), 'noprop-bench-'))
     const variables = { HOST: '127.0.0.1', PORT: '0', NOPROP_DATA_DIR: dataDir, NOPROP_TRAINERS: String(trainers), LOG_LEVEL: 'warn' }
     const startedAt = Date.now()
-    const child = spawn(process.execPath, [serverEntry], {
+    const child = spawn(process.execPath, [...(entry.endsWith('.ts') ? ['--import', 'tsx'] : []), entry], {
       env: { ...process.env, ...variables, ...env, ...(datasetsDir && { NOPROP_DATASETS_DIR: datasetsDir }) },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
