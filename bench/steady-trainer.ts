@@ -68,5 +68,7 @@ process.on('message', (message: ServerToTrainer) => {
   send({ type: 'task_stopped', task_id: message.task_id, checkpoint: null })
 })
 process.on('disconnect', () => process.exit(0))
+// its server may have gone while it was still loading
+if (!process.connected) process.exit(0)
 setInterval(() => send({ type: 'heartbeat' }), 1000)
 send({ type: 'ready', pid: process.pid })

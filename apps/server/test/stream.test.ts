@@ -139,7 +139,7 @@ describe('a subscription', () => {
   })
 
   test('whose news cannot be read is answered with a problem and ends, and can be asked for again', async () => {
-    const { id } = await server.createRun(smallRun({ eta: 20 }))
+    const { id } = await server.createRun(smallRun({ eta: 100 }))
     const client = await Client.open()
     client.say({ type: 'subscribe', run_id: id })
     await client.hears('caught_up')
