@@ -114,6 +114,7 @@ class RunChannel {
   }
 
   async #sendNews() {
+    const newest = this.#newest
     const events = await this.#parts.events.readPage(this.#runId, this.#seq)
     const last = events.at(-1)?.seq
     if (last === undefined) return
@@ -128,7 +129,8 @@ class RunChannel {
       follower.seq = last
       follower.send(message)
     })
-    if (last < this.#newest) this.#throttle.request(this.#parts.intervals.state)
+    // there was more than a page of it; what came meanwhile has asked for itself
+    if (last < newest) this.#throttle.request(this.#parts.intervals.state)
   }
 
   #fail(error: Error) {

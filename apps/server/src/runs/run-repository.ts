@@ -85,6 +85,12 @@ export class RunRepository {
     return row && runFromRow(row)
   }
 
+  /** Null: there is no such run. */
+  async statusIn({ db }: Transaction, id: string): Promise<RunStatus | null> {
+    const rows = await db.$queryRaw<{ status: RunStatus }[]>`SELECT "status" FROM "Run" WHERE "id" = ${id}`
+    return rows[0]?.status ?? null
+  }
+
   /** Ids and names of the runs in these statuses, oldest first. */
   async inStatuses({ db }: Transaction, statuses: readonly RunStatus[]): Promise<{ id: string; name: string; status: RunStatus }[]> {
     const rows = await db.run.findMany({

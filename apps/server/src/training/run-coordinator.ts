@@ -231,8 +231,8 @@ export class RunCoordinator implements RunExecutor {
     const { database, repository, events, pool } = this.#parts
     const source = { runId: task.run_id, taskId: task.task_id, slot, pid: pool.pidOf(slot) ?? 0 }
     const metrics = await database.write(async (transaction) => {
-      const run = await repository.findIn(transaction, task.run_id)
-      return run && !isFinal(run.status) ? ingestEvents(transaction, events, source, message.events) : []
+      const status = await repository.statusIn(transaction, task.run_id)
+      return status && !isFinal(status) ? ingestEvents(transaction, events, source, message.events) : []
     })
     if (this.#active?.id !== task.run_id) return
     for (const { block, step, values } of metrics) {
