@@ -11,7 +11,7 @@ export interface StreamLimits extends ConnectionLimits {
 }
 
 export const streamLimits: StreamLimits = {
-  intervals: { state: 50, numbers: 250, run: 1000, crowd: 500 },
+  intervals: { state: 50, numbers: 250, run: 1000, crowd: 350 },
   maxBufferedBytes: 1 << 20,
   slowClientMs: 5000,
   pingIntervalMs: 20_000,
