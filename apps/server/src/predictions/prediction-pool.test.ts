@@ -58,6 +58,15 @@ test('a batch is never larger than its limit', async () => {
   expect(batches).toEqual([1, 4, 3])
 })
 
+test('a batch of more than eight is a multiple of eight, and the rest waits for the next', async () => {
+  const first = pool.run(slow, staying)
+  await later(null, 20)
+  const results = await Promise.all(Array.from({ length: 21 }, (_, i) => pool.run(task(0, i), staying)))
+  await first
+  expect(batches).toEqual([1, 16, 5])
+  expect(results.map(classOf)).toEqual(Array.from({ length: 21 }, (_, i) => i % 10))
+})
+
 test('with a limit of one, each is computed alone', async () => {
   await pool.close()
   openPool({ images: 1, delayMs: 50 })

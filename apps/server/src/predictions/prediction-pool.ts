@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina'
 import { ApiError } from '../api-error.ts'
-import type { PredictionOutcome, PredictionTask } from './prediction-task.ts'
+import { groupSize, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
 
 export type PredictionResult = Extract<PredictionOutcome, { ok: true }>
 
@@ -120,6 +120,8 @@ export class PredictionPool {
       if (waiting.signal.aborted) waiting.reject(waiting.signal.reason as Error)
       else (this.#fits(waiting, batch) ? batch : rest).push(waiting)
     }
+    // what would fill a part of a compiled batch waits for the next, which it may fill
+    while (countImages(batch) > groupSize && countImages(batch) % groupSize > 0) rest.unshift(batch.pop()!)
     this.#waiting = rest
     return batch
   }
