@@ -134,6 +134,28 @@ test('the noise follows the seed; without noise the answer is always the same', 
   expect(await ask({ seed: 1 })).toEqual(await ask({ seed: 1 }))
 })
 
+test('several draws are chains of their own, and the answer is their mean', async () => {
+  const states = statesOf(8)
+  const run_id = await storeRun(server, { config, checkpoints: filesOf(states, 1) })
+  const options = { instances: instances.slice(0, 2), run_id, noise: true, seed: 4, return_chain: true }
+  const { predictions } = await predict({ ...options, draws: 4 })
+
+  const chain = model.chain({ batchSize: 2, samples: [true, true, true, true] })
+  const reference = await openDevice('reference')
+  const program = await reference.compile(chain.programs['chain']!, { constants: chain.weights(states)['chain'] })
+  const pixels = normalizePixels(Buffer.concat(images.slice(0, 2)), datasetCatalog.mnist.normalization)
+  const { estimates, head } = await chain.run((_name, inputs) => program.run(inputs), pixels, [0, 1], 4)
+  const mean = (samples: readonly Float32Array[], image: number) =>
+    Array.from({ length: 10 }, (_, k) => samples.reduce((sum, values) => sum + values[10 * image + k]!, 0) / 4)
+  expect(new Set(head.map(String)).size).toBe(4)
+  predictions.forEach((prediction, i) => {
+    expectClose(prediction.probabilities, mean(estimates.at(-1)!, i))
+    expectClose(prediction.head!.probabilities, mean(head, i))
+  })
+  expect(probabilitiesOf(await predict({ ...options, draws: 1 }))).toEqual(probabilitiesOf(await predict(options)))
+  reference.dispose()
+})
+
 test('more networks than the worker keeps are all still answered', async () => {
   const ids: string[] = []
   for (let seed = 10; seed < 15; seed++) ids.push(await storeRun(server, { config, checkpoints: filesOf(statesOf(seed), 1) }))

@@ -199,6 +199,8 @@ describe('with a trained run', () => {
     ['text that is not base64', { instances: [{ b64: 'AAAA' }, { b64: 'not base64!' }] }, 400, '/instances/1/b64'],
     ['base64 of text', { instances: [{ b64: 'aGVsbG8gd29ybGQ=' }] }, 415, '/instances/0/b64'],
     ['an unknown field', { instances: [{ b64: 'AAAA', url: 'http://x' }] }, 400, '/instances/0/url'],
+    ['draws without noise', { instances: [{ b64: 'AAAA' }], draws: 4 }, 400, '/draws'],
+    ['another number of draws', { instances: [{ b64: 'AAAA' }], noise: true, draws: 3 }, 400, '/draws'],
     ['a seed as text', { instances: [{ b64: 'AAAA' }], seed: '1' }, 400, '/seed'],
   ])('JSON with %s is refused, naming the field', async (_, body, status, pointer) => {
     const answer = await predict(server, body)

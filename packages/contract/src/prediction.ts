@@ -49,6 +49,15 @@ export const PredictOptions = {
     }),
   ),
   noise: Type.Optional(Type.Boolean({ default: false, description: 'add the noise of Eq. 3 in every step' })),
+  draws: Type.Optional(
+    Type.Unsafe<1 | 4 | 16>({
+      type: 'integer',
+      enum: [1, 4, 16],
+      default: 1,
+      description:
+        'with noise: true, chains with draws of their own for every image, whose class probabilities are averaged. They share the image path, which is most of the work',
+    }),
+  ),
 }
 
 /** Body of a JSON prediction. Images are base64 of a PNG, JPEG or WebP file. */

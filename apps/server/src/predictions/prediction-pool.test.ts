@@ -26,7 +26,7 @@ function openPool(limits: BatchLimits) {
 /** A task of one image for each key; see the scripted worker for what the seed does. */
 function task(seed: number, key = 0, ...keys: number[]): PredictionTask {
   const model = { key: 'm', numClasses: 10 } as PredictionTask['model']
-  return { model, images: new Float32Array(784 * (1 + keys.length)), keys: [key, ...keys], seed, noise: false }
+  return { model, images: new Float32Array(784 * (1 + keys.length)), keys: [key, ...keys], seed, noise: false, draws: 1 }
 }
 const classOf = ({ head }: PredictionResult) => head.indexOf(1)
 const later = <T>(value: T, ms: number) => new Promise<T>((resolve) => setTimeout(() => resolve(value), ms))
@@ -87,12 +87,13 @@ test('only what asks the same of the same network is computed together, the long
     run('a', {}),
     run('other', { model: other }),
     run('noise', { noise: true }),
+    run('draws', { noise: true, draws: 4 }),
     run('b', {}),
     run('seed', { noise: true, seed: 1000 }),
     run('loading', loading),
   ])
-  expect(order).toEqual(['a', 'b', 'other', 'noise', 'seed', 'loading'])
-  expect(batches).toEqual([1, 2, 1, 1, 1, 0])
+  expect(order).toEqual(['a', 'b', 'other', 'noise', 'draws', 'seed', 'loading'])
+  expect(batches).toEqual([1, 2, 1, 1, 1, 1, 0])
 })
 
 test('what is ready waits for what is still being prepared', async () => {

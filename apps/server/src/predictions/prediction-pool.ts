@@ -129,7 +129,8 @@ export class PredictionPool {
   #fits({ task }: WaitingTask, batch: readonly WaitingTask[]): boolean {
     const first = batch[0]?.task
     if (!first) return true
-    const isAlike = task.model.key === first.model.key && task.noise === first.noise && task.seed === first.seed
+    const isAlike =
+      task.model.key === first.model.key && task.noise === first.noise && task.draws === first.draws && task.seed === first.seed
     // a task without images loads a network
     return isAlike && task.keys.length > 0 && first.keys.length > 0 && countImages(batch) + task.keys.length <= this.#options.limits.images
   }

@@ -5,6 +5,7 @@ import { ApiError } from '../api-error.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { RunService } from '../runs/run-service.ts'
 import { decodeImage, type ImageFile } from './image-decoder.ts'
+import { invalid } from './predict-request.ts'
 import { CheckpointGoneError, type PredictionPool, type PredictionResult } from './prediction-pool.ts'
 import type { ModelReference, PredictionTask } from './prediction-task.ts'
 import type { PreparedImage } from './prepared-image.ts'
@@ -44,12 +45,15 @@ export class PredictionService {
     if (!run || run.id === this.#warmRunId) return
     this.#warmRunId = run.id
     const model = await this.#modelOf(run)
-    await this.#parts.pool.run({ model, images: new Float32Array(), keys: [], seed: 0, noise: false }, new AbortController().signal)
+    await this.#parts.pool.run(
+      { model, images: new Float32Array(), keys: [], seed: 0, noise: false, draws: 1 },
+      new AbortController().signal,
+    )
   }
 
   /**
    * @param signal aborted when nobody waits for the answer any more
-   * @throws {ApiError} NO_MODEL, RUN_NOT_FOUND, RUN_HAS_NO_MODEL; IMAGE_… naming the field; OVERLOADED
+   * @throws {ApiError} NO_MODEL, RUN_NOT_FOUND, RUN_HAS_NO_MODEL; IMAGE_… and VALIDATION_FAILED naming the field; OVERLOADED
    */
   async predict(files: readonly ImageFile[], options: PredictOptions, signal: AbortSignal): Promise<PredictResponse> {
     if (this.#requests >= this.#parts.maxRequests)
@@ -66,6 +70,7 @@ export class PredictionService {
   }
 
   async #predict(files: readonly ImageFile[], options: PredictOptions, signal: AbortSignal): Promise<PredictResponse> {
+    if ((options.draws ?? 1) > 1 && !options.noise) throw invalid('draws', 'needs noise: true, for the noise-free chain draws nothing')
     const startedAt = performance.now()
     const run = await this.#findRun(options.run_id)
     const model = await this.#modelOf(run)
@@ -120,7 +125,7 @@ export class PredictionService {
       const group = (await preparing).slice(start, start + groupSize)
       const images = normalizePixels(Buffer.concat(group.map(({ pixels }) => pixels)), facts.normalization)
       const keys = group.map((_, i) => start + i)
-      return { model, images, keys, seed: options.seed ?? 0, noise: options.noise ?? false }
+      return { model, images, keys, seed: options.seed ?? 0, noise: options.noise ?? false, draws: options.draws ?? 1 }
     }
     const results: PredictionResult[] = []
     for (let start = 0; start < count; start += groupSize) results.push(await pool.run(taskAt(start), signal))

@@ -20,6 +20,8 @@ export interface PredictionTask {
   readonly seed: number
   /** with the noise of the method: of Eq. 3, or of z_0 */
   readonly noise: boolean
+  /** chains for each image, each with draws of its own, of which the answer is the mean; 1 without noise */
+  readonly draws: number
 }
 
 /** What it answers; errors cross the thread as data. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { networkOf } from '@noprop/contract'
 import { type CompiledProgram, type Device, type HostTensors, openDevice } from '@noprop/engine'
-import { buildModel, type ChainResult, decodeCheckpoint, type DenoisingChain, type Execute, type Model } from '@noprop/noprop'
+import { buildModel, decodeCheckpoint, type DenoisingChain, type Execute, type Model } from '@noprop/noprop'
 import { batchSizes, type ModelReference, type PredictionOutcome, type PredictionTask } from './prediction-task.ts'
 
 /** The thread that runs networks for predictions, one task after the other. It keeps the last few compiled. */
@@ -16,6 +16,8 @@ interface CompiledChain {
   readonly chain: DenoisingChain
   readonly programs: ReadonlyMap<string, CompiledProgram>
 }
+
+type Draws = Pick<PredictionTask, 'noise' | 'draws'>
 
 interface LoadedModel {
   readonly model: Model
@@ -32,7 +34,7 @@ export default async function predict(task: PredictionTask): Promise<PredictionO
   try {
     const loaded = await loadModel(task.model)
     if (task.keys.length === 0) {
-      for (const batchSize of batchSizes) await compiledChain(loaded, batchSize, task.noise)
+      for (const batchSize of batchSizes) await compiledChain(loaded, batchSize, task)
       return { ok: true, steps: [], estimates: [], head: new Float32Array(), device: (await openCpu()).detail, chainSeconds: 0 }
     }
     return await runChain(task, loaded)
@@ -79,19 +81,19 @@ async function readWeights({ block, path, sha256 }: ModelReference['checkpoints'
   return decodeCheckpoint(bytes).state
 }
 
-function compiledChain(loaded: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
-  const key = `${batchSize}/${noise}`
+function compiledChain(loaded: LoadedModel, batchSize: number, { noise, draws }: Draws): Promise<CompiledChain> {
+  const key = `${batchSize}/${noise}/${draws}`
   let compiled = loaded.chains.get(key)
   if (!compiled) {
-    compiled = compileChain(loaded, batchSize, noise)
+    compiled = compileChain(loaded, batchSize, { noise, draws })
     compiled.catch(() => loaded.chains.delete(key))
     loaded.chains.set(key, compiled)
   }
   return compiled
 }
 
-async function compileChain({ model, weights }: LoadedModel, batchSize: number, noise: boolean): Promise<CompiledChain> {
-  const chain = model.chain({ batchSize, samples: [noise] })
+async function compileChain({ model, weights }: LoadedModel, batchSize: number, { noise, draws }: Draws): Promise<CompiledChain> {
+  const chain = model.chain({ batchSize, samples: Array.from({ length: draws }, () => noise) })
   const cpu = await openCpu()
   const programs = new Map<string, CompiledProgram>()
   for (const [name, program] of Object.entries(chain.programs))
@@ -103,23 +105,29 @@ async function disposeModel({ chains }: LoadedModel): Promise<void> {
   for (const compiled of chains.values()) for (const program of (await compiled).programs.values()) program.dispose()
 }
 
+/** Class probabilities of a batch, [count × numClasses]: in the estimate after each reported step, and in the decoding of z_T. */
+interface BatchResult {
+  readonly estimates: readonly Float32Array[]
+  readonly head: Float32Array
+}
+
 /** Runs images through the chain in batches of the sizes that there are. */
-async function runChain({ images, keys, seed, noise }: PredictionTask, loaded: LoadedModel): Promise<PredictionOutcome> {
+async function runChain(task: PredictionTask, loaded: LoadedModel): Promise<PredictionOutcome> {
+  const { images, keys } = task
   const imageSize = images.length / keys.length
   const startedAt = performance.now()
-  const parts: ChainResult[] = []
+  const parts: BatchResult[] = []
   for (let start = 0; start < keys.length;) {
-    const count = Math.min(keys.length - start, largestBatch(keys.length - start))
-    const end = start + count
+    const end = start + Math.min(keys.length - start, largestBatch(keys.length - start))
     const part = { images: images.subarray(start * imageSize, end * imageSize), keys: keys.slice(start, end) }
-    parts.push(await runBatch(part, seed, noise, loaded))
+    parts.push(await runBatch({ ...task, ...part }, loaded))
     start = end
   }
   return {
     ok: true,
     steps: loaded.model.reportedSteps,
-    estimates: loaded.model.reportedSteps.map((_, step) => join(parts.map(({ estimates }) => estimates[step]![0]!))),
-    head: join(parts.map(({ head }) => head[0]!)),
+    estimates: loaded.model.reportedSteps.map((_, step) => join(parts.map(({ estimates }) => estimates[step]!))),
+    head: join(parts.map(({ head }) => head)),
     device: (await openCpu()).detail,
     chainSeconds: (performance.now() - startedAt) / 1000,
   }
@@ -131,29 +139,25 @@ function largestBatch(count: number): number {
 }
 
 /** Fills the batch up with copies of its first image; the surplus is left out of the answer. */
-async function runBatch(
-  { images, keys }: Pick<PredictionTask, 'images' | 'keys'>,
-  seed: number,
-  noise: boolean,
-  loaded: LoadedModel,
-): Promise<ChainResult> {
+async function runBatch(task: PredictionTask, loaded: LoadedModel): Promise<BatchResult> {
+  const { images, keys, seed } = task
   const batchSize = batchSizes.findLast((size) => size >= keys.length)!
-  const { chain, programs } = await compiledChain(loaded, batchSize, noise)
+  const { chain, programs } = await compiledChain(loaded, batchSize, task)
   const execute: Execute = (name, inputs) => programs.get(name)!.run(inputs)
 
   const imageSize = images.length / keys.length
   const batch = new Float32Array(batchSize * imageSize)
   batch.set(images)
   for (let i = keys.length; i < batchSize; i++) batch.copyWithin(i * imageSize, 0, imageSize)
-  const { estimates, head } = await chain.run(
-    execute,
-    batch,
-    Array.from({ length: batchSize }, (_, i) => keys[i] ?? keys[0]!),
-    seed,
-  )
-  const cut = (samples: readonly Float32Array[]) =>
-    samples.map((values) => values.subarray(0, keys.length * loaded.model.config.numClasses))
-  return { estimates: estimates.map(cut), head: cut(head) }
+  const batchKeys = Array.from({ length: batchSize }, (_, i) => keys[i] ?? keys[0]!)
+  const { estimates, head } = await chain.run(execute, batch, batchKeys, seed)
+  const length = keys.length * loaded.model.config.numClasses
+  return { estimates: estimates.map((samples) => meanOf(samples, length)), head: meanOf(head, length) }
+}
+
+/** Mean of the first values of all samples. */
+function meanOf(samples: readonly Float32Array[], length: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => samples.reduce((sum, values) => sum + values[i]!, 0) / samples.length)
 }
 
 function join(parts: readonly Float32Array[]): Float32Array {
