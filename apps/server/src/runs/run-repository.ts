@@ -24,7 +24,7 @@ export interface NewRun {
   readonly statusReason: string | null
 }
 
-/** Runs that are remembered between two commits. */
+/** Answers that are remembered between two commits. */
 const maxFound = 100
 
 const withBlocks = { blocks: { orderBy: { block: 'asc' } } } satisfies Prisma.RunInclude
@@ -33,7 +33,7 @@ const withBlocks = { blocks: { orderBy: { block: 'asc' } } } satisfies Prisma.Ru
 export class RunRepository {
   readonly #database: Database
   readonly #events: EventLog
-  /** runs that were read since the last commit */
+  /** what was read since the last commit, by what was asked for */
   readonly #found = new Map<string, Promise<Run | null>>()
   #foundAt = -1
 
@@ -42,15 +42,22 @@ export class RunRepository {
     this.#events = events
   }
 
-  /** Everyone who asks before something changes gets the same object: a thousand streams, long polls and pages ask for the same run whenever it moves. */
   find(id: string): Promise<Run | null> {
+    return this.#sinceCommit(id, () => this.#read(id))
+  }
+
+  /**
+   * Everyone who asks before something changes gets the same answer: a thousand streams, long polls and pages ask for the same run whenever it moves, and
+   * predictions for one that does not.
+   */
+  #sinceCommit(what: string, read: () => Promise<Run | null>): Promise<Run | null> {
     if (this.#foundAt !== this.#database.commits || this.#found.size >= maxFound) this.#found.clear()
     this.#foundAt = this.#database.commits
-    let run = this.#found.get(id)
+    let run = this.#found.get(what)
     if (!run) {
-      run = this.#read(id)
-      this.#found.set(id, run)
-      run.catch(() => this.#found.delete(id))
+      run = read()
+      this.#found.set(what, run)
+      run.catch(() => this.#found.delete(what))
     }
     return run
   }
@@ -71,7 +78,11 @@ export class RunRepository {
     return rows.map(runFromRow)
   }
 
-  async newestSucceeded(): Promise<Run | null> {
+  newestSucceeded(): Promise<Run | null> {
+    return this.#sinceCommit('newest succeeded', () => this.#readNewestSucceeded())
+  }
+
+  async #readNewestSucceeded(): Promise<Run | null> {
     const row = await this.#database.read.run.findFirst({
       where: { status: 'succeeded' },
       orderBy: { finishedAt: 'desc' },

@@ -33,9 +33,6 @@ export interface RunServiceParts {
   readonly trainers: number
 }
 
-/** Ended runs that are kept in memory. */
-const maxKnownRuns = 64
-
 /** Rows removed by one transaction of a deletion, so that other requests get their turn in between. */
 const deleteChunk = 5000
 
@@ -43,47 +40,20 @@ const deleteChunk = 5000
 export class RunService {
   readonly #parts: RunServiceParts
   readonly #deleting = new Set<string>()
-  #deletions = 0
-  /** Runs that change no more, so that many predictions from one of them do not each ask the database. */
-  readonly #ended = new Map<string, Run>()
-  /** Until a run changes. */
-  #newestSucceeded: Promise<Run | null> | undefined
 
   constructor(parts: RunServiceParts) {
     this.#parts = parts
-    parts.events.onChange(null, () => (this.#newestSucceeded = undefined))
   }
 
   /** @throws {ApiError} RUN_NOT_FOUND */
   async get(id: string): Promise<Run> {
-    if (this.#deleting.has(id)) throw runNotFound(id)
-    const known = this.#ended.get(id)
-    if (known) return known
-    const deletions = this.#deletions
     const run = await this.#parts.repository.find(id)
     if (!run || this.#deleting.has(id)) throw runNotFound(id)
-    // a deletion that began meanwhile would not find it to forget it
-    if (isFinal(run.status) && deletions === this.#deletions) this.#keep(run)
     return run
   }
 
-  #keep(run: Run) {
-    this.#ended.set(run.id, run)
-    for (const id of [...this.#ended.keys()].slice(0, -maxKnownRuns)) this.#ended.delete(id)
-  }
-
-  /** The run that succeeded last. */
-  async newestSucceeded(): Promise<Run | null> {
-    const asked = (this.#newestSucceeded ??= this.#parts.repository.newestSucceeded())
-    const forget = () => {
-      if (this.#newestSucceeded === asked) this.#newestSucceeded = undefined
-    }
-    const run = await asked.catch((error: unknown) => {
-      forget()
-      throw error
-    })
-    if (!run) forget()
-    return run
+  newestSucceeded(): Promise<Run | null> {
+    return this.#parts.repository.newestSucceeded()
   }
 
   /** Newest first. */
@@ -149,12 +119,8 @@ export class RunService {
     const run = await this.get(id)
     if (!isFinal(run.status)) throw new ApiError('RUN_NOT_FINAL', `The run is ${run.status}; cancel it before you delete it`)
     this.#deleting.add(id)
-    this.#deletions++
-    this.#ended.delete(id)
-    this.#newestSucceeded = undefined
     try {
       await this.#deleteRows(id)
-      this.#newestSucceeded = undefined
       this.#parts.events.forget(id)
       await this.#parts.checkpoints.removeRun(id)
     } finally {
